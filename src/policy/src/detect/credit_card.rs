@@ -1,0 +1,114 @@
+//! Payment card numbers (ISO/IEC 7812-1: issuer prefix, 13 to 19 digits, Luhn check digit).
+//!
+//! Written without separators or in groups joined by one kind of separator (space or hyphen), the first group
+//! of four digits. Digit runs that are part of a longer hyphenated or dotted number are left alone.
+
+use super::{Outcome, Window, digits::Groups};
+
+/// Written grouped, a card has groups of three to seven digits: 4-4-4-4, 4-6-5, 4-4-4-4-3.
+const MIN_GROUP: usize = 3;
+const MAX_GROUP: usize = 7;
+
+pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+    let Some(first) = groups.all().first() else { return Outcome::Nothing };
+    if matches!(window.before(groups.start), b'.' | b'-') && window.before(groups.start - 1).is_ascii_alphanumeric() {
+        return Outcome::Nothing;
+    }
+    let separator = groups.all().get(1).map_or(0, |group| group.separator);
+    let mut digits = 0;
+    let mut best = None;
+    let mut may_grow = groups.open;
+    for (index, group) in groups.all().iter().enumerate() {
+        // The last group of an open sequence may still get longer.
+        let min_len = if groups.open && group.end == window.text.len() { 1 } else { MIN_GROUP };
+        let continues = index == 0
+            || first.len() == 4
+                && matches!(separator, b' ' | b'-')
+                && group.separator == separator
+                && !group.closes
+                && (min_len..=MAX_GROUP).contains(&group.len());
+        digits += group.len();
+        if !continues || digits > 19 {
+            may_grow = false;
+            break;
+        }
+        if digits >= 13 && is_card(window.bytes().get(groups.start..group.end).unwrap_or_default()) {
+            best = Some(group.end);
+        }
+    }
+    if may_grow {
+        return Outcome::Open(groups.start);
+    }
+    match best {
+        Some(end) if !window.byte(end).is_ascii_alphabetic() => Outcome::Found { start: groups.start, end },
+        _ => Outcome::Nothing,
+    }
+}
+
+fn is_card(text: &[u8]) -> bool {
+    let mut digits = [0; 19];
+    let mut len = 0;
+    for byte in text.iter().filter(|byte| byte.is_ascii_digit()) {
+        let Some(slot) = digits.get_mut(len) else { return false };
+        *slot = byte - b'0';
+        len += 1;
+    }
+    let digits = digits.get(..len).unwrap_or_default();
+    has_issuer(digits) && luhn(digits)
+}
+
+/// Prefixes and lengths of the networks that issue cards today.
+fn has_issuer(digits: &[u8]) -> bool {
+    let prefix = digits.iter().take(4).fold(0_u32, |number, &digit| number * 10 + u32::from(digit));
+    match (prefix, digits.len()) {
+        // Visa
+        (4000..=4999, 13 | 16 | 19) => true,
+        // Mastercard
+        (5100..=5599 | 2221..=2720, 16) => true,
+        // American Express
+        (3400..=3499 | 3700..=3799, 15) => true,
+        // Diners Club
+        (3000..=3059 | 3095 | 3600..=3699 | 3800..=3999, 14..=19) => true,
+        // Discover, UnionPay
+        (6011 | 6440..=6599 | 6200..=6299, 16..=19) => true,
+        // JCB
+        (3528..=3589, 16..=19) => true,
+        // Maestro
+        (5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763, 13..=19) => true,
+        _ => false,
+    }
+}
+
+/// ISO/IEC 7812-1 annex B.
+fn luhn(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(index, &digit)| match (index % 2, u32::from(digit) * 2) {
+            (1, doubled) if doubled > 9 => doubled - 9,
+            (1, doubled) => doubled,
+            _ => u32::from(digit),
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Entity::CreditCard, tests::check};
+
+    #[test]
+    fn finds_cards() {
+        for card in ["4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005", "6011000990139424", "3530111333300000"] {
+            check(&format!("card {card}, exp 12/27"), &[(CreditCard, card)]);
+        }
+    }
+
+    #[test]
+    fn leaves_look_alikes() {
+        for text in ["4111111111111112", "order 1234567890123456", "a4111111111111111", "4111-1111 1111-1111", "id-4111111111111111", "12345678901234567890123"] {
+            check(text, &[]);
+        }
+    }
+}

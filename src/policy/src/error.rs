@@ -1,0 +1,103 @@
+//! The error object that clients receive, in OpenAI's envelope.
+
+use serde::Serialize;
+
+use crate::{policy::PolicyKind, tally::Stop, verdict::{Phase, Verdict}};
+
+/// An answer of the gateway itself instead of the provider's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorReply {
+    /// HTTP status, where none was sent yet.
+    pub status: u16,
+    /// `type` of the error object.
+    pub kind: &'static str,
+    /// `code` of the error object.
+    pub code: &'static str,
+    /// `policy` of the error object.
+    pub policy: Option<PolicyKind>,
+    /// `message` of the error object. Never quotes the exchange.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'a str,
+    message: &'a str,
+    policy: Option<&'a str>,
+    code: &'a str,
+    param: Option<&'a str>,
+}
+
+impl ErrorReply {
+    /// A policy stopped the exchange: 409.
+    pub fn stopped(stop: &Stop) -> Self {
+        let (code, subject) = match (stop.verdict, stop.phase) {
+            (Verdict::Escalate, Phase::Input) => ("escalation_required", "Request held for review"),
+            (Verdict::Escalate, Phase::Output) => ("escalation_required", "Response held for review"),
+            (_, Phase::Input) => ("input_blocked", "Request blocked"),
+            (_, Phase::Output) => ("output_blocked", "Response blocked"),
+        };
+        let cause = match stop.policy {
+            PolicyKind::PromptInjection => "potential prompt injection detected",
+            PolicyKind::PiiDetector => "personal data detected",
+            PolicyKind::SafetyFilter => "disallowed content",
+            PolicyKind::AuditLogger => "not allowed",
+        };
+        Self { status: 409, kind: "policy_violation", code, policy: Some(stop.policy), message: format!("{subject}: {cause}") }
+    }
+
+    /// The request is malformed: 422.
+    pub fn invalid_request(message: String) -> Self {
+        Self { status: 422, kind: "validation_error", code: "invalid_request", policy: None, message }
+    }
+
+    /// The request cannot be inspected as it is encoded: 415.
+    pub fn unsupported_encoding(message: &str) -> Self {
+        Self { status: 415, kind: "validation_error", code: "unsupported_encoding", policy: None, message: message.to_owned() }
+    }
+
+    /// The provider failed, or its answer cannot be inspected: 502.
+    pub fn upstream_failed(message: &str) -> Self {
+        Self { status: 502, kind: "upstream_error", code: "upstream_failed", policy: None, message: message.to_owned() }
+    }
+
+    /// The policy engine itself failed: 503.
+    pub fn engine_unavailable() -> Self {
+        let message = "The policy engine is unavailable; the request was not let through".to_owned();
+        Self { status: 503, kind: "upstream_error", code: "no_target_available", policy: None, message }
+    }
+
+    /// The JSON body.
+    pub fn body(&self) -> Vec<u8> {
+        let policy = self.policy.map(PolicyKind::name);
+        let error = Body { r#type: self.kind, message: &self.message, policy, code: self.code, param: None };
+        serde_json::to_vec(&Envelope { error }).unwrap_or_default()
+    }
+
+    /// Reason code of the event, where no policy gave one.
+    pub fn reason_code(&self) -> &'static str {
+        match self.policy {
+            Some(policy) => policy.reason_code(),
+            None => self.code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_has_every_member() {
+        let stop = Stop { policy: PolicyKind::PromptInjection, verdict: Verdict::Block, phase: Phase::Input, at: 0 };
+        assert_eq!(
+            String::from_utf8(ErrorReply::stopped(&stop).body()).unwrap(),
+            r#"{"error":{"type":"policy_violation","message":"Request blocked: potential prompt injection detected","policy":"prompt-injection","code":"input_blocked","param":null}}"#
+        );
+    }
+}

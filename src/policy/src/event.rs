@@ -1,0 +1,249 @@
+//! The decision event: one JSON object per exchange, without text, personal data or keys.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    exchange::{Exchange, Usage},
+    filter_config::{Pack, Pricing},
+    policies::audit_logger,
+    tally::{PolicyResult, Redaction, Skipped},
+    verdict::{Phase, Verdict},
+};
+
+/// What the shell knows of an exchange beyond the engine.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// When the request came, in microseconds since 1970.
+    pub started_us: u64,
+    /// When the exchange ended.
+    pub ended_us: u64,
+    /// When the first byte of the response body left.
+    pub first_byte_us: Option<u64>,
+    /// `x-request-id`.
+    pub request_id: String,
+    /// `traceparent`'s trace id.
+    pub trace_id: Option<String>,
+    /// `x-keeptrusts-agent-id`.
+    pub agent_id: Option<String>,
+    /// `x-user-id`.
+    pub user_id: Option<String>,
+    /// Status that the client got; 0 when it went away before.
+    pub status: u16,
+    /// Every attempt in order.
+    pub attempts: Vec<Attempt>,
+    /// Why the exchange failed outside the engine, as a reason code.
+    pub failure: Option<&'static str>,
+    /// The engine failed and the fail mode let the exchange through.
+    pub uninspected: bool,
+}
+
+/// One try at a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// The target.
+    pub target_id: String,
+    /// Its answer.
+    pub status: Option<u16>,
+    /// From the start of the attempt to the response headers or the failure.
+    pub latency_ms: u64,
+    /// Why it failed, in Envoy's words.
+    pub error: Option<String>,
+}
+
+/// The event's members, in the order in which they are written.
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    id: String,
+    event_type: &'static str,
+    timestamp: String,
+    request_id: &'a str,
+    trace_id: Option<&'a str>,
+    gateway_id: &'a str,
+    agent_id: Option<&'a str>,
+    user_id: Option<&'a str>,
+    config: &'a Pack,
+    verdict: Verdict,
+    reason_code: &'a str,
+    phase: Option<Phase>,
+    provider: Option<&'a str>,
+    target_id: Option<&'a str>,
+    model: Option<&'a str>,
+    stream: bool,
+    status: u16,
+    policy_results: &'a [PolicyResult],
+    redactions: &'a [Redaction],
+    redaction_count: usize,
+    usage: Tokens,
+    cost_usd: Option<f64>,
+    latency_ms: f64,
+    time_to_first_token_ms: Option<f64>,
+    prompt_redacted: bool,
+    attempts: &'a [Attempt],
+    coverage: Coverage<'a>,
+    retention_days: Option<u32>,
+}
+
+/// Token counts; `null` where the provider reported none, since absent is not zero.
+#[derive(Debug, Serialize)]
+struct Tokens {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Coverage<'a> {
+    scanned_bytes: usize,
+    skipped: &'a [Skipped],
+}
+
+/// Links events so that a changed, missing or reordered line shows.
+///
+/// `hash` is the SHA-256, in hexadecimal, of the event's line up to and including `"prev_hash":"…"`, that is the
+/// line without `,"hash":"…"}` at its end.
+#[derive(Debug, Clone)]
+pub struct EventChain {
+    chain_id: String,
+    seq: u64,
+    prev_hash: String,
+}
+
+impl EventChain {
+    /// Starts a chain. `chain_id` is unique per chain; chains of different Envoy workers run side by side.
+    pub fn new(chain_id: String) -> Self {
+        Self { chain_id, seq: 0, prev_hash: "0".repeat(64) }
+    }
+
+    /// Adds the chain's members to the JSON object `line`.
+    fn link(&mut self, line: &mut String) {
+        line.pop();
+        line.push_str(&format!(",\"chain_id\":\"{}\",\"seq\":{},\"prev_hash\":\"{}\"", self.chain_id, self.seq, self.prev_hash));
+        self.prev_hash = hex(&Sha256::digest(line.as_bytes()));
+        self.seq += 1;
+        line.push_str(&format!(",\"hash\":\"{}\"}}", self.prev_hash));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The event of `exchange` as one line of JSON, or `None` when the audit logger does not want it.
+pub fn line(exchange: &Exchange, facts: &Facts, gateway_id: &str, chain: &mut EventChain) -> Option<String> {
+    let engine = exchange.engine();
+    let audit = engine.audit();
+    let tally = exchange.tally();
+    let (verdict, decided_by) = tally.outcome();
+    let failure = exchange.failure();
+    let reason_code = match (failure, decided_by, facts.failure) {
+        (Some(failure), ..) => failure.reason_code(),
+        (_, _, Some(failure)) => failure,
+        (_, Some((policy, _)), _) => policy.reason_code(),
+        _ if facts.uninspected => "engine.failed_open",
+        _ => "all_policies_passed",
+    };
+    let is_plain = verdict == Verdict::Allow && failure.is_none() && facts.failure.is_none() && !facts.uninspected;
+    if is_plain && audit.is_some_and(|audit| !audit.log_all_access) {
+        return None;
+    }
+    let target = facts.attempts.last().and_then(|attempt| engine.target(&attempt.target_id));
+    let usage = exchange.usage();
+    let event = Event {
+        id: format!("evt_{}", facts.request_id),
+        event_type: "decision",
+        timestamp: rfc3339(facts.started_us),
+        request_id: &facts.request_id,
+        trace_id: facts.trace_id.as_deref(),
+        gateway_id,
+        agent_id: facts.agent_id.as_deref(),
+        user_id: facts.user_id.as_deref(),
+        config: &engine.config().pack,
+        verdict,
+        reason_code,
+        phase: decided_by.map(|(_, phase)| phase),
+        provider: target.map(|target| target.provider.as_str()),
+        target_id: target.map(|target| target.id.as_str()),
+        model: target.map(|target| target.model.as_str()),
+        stream: exchange.wants_stream(),
+        status: facts.status,
+        policy_results: tally.results(),
+        redactions: tally.redactions(),
+        redaction_count: tally.redaction_count(),
+        usage: Tokens { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens, cached_tokens: usage.cached_tokens },
+        cost_usd: target.and_then(|target| target.pricing).and_then(|pricing| cost(pricing, usage)),
+        latency_ms: millis(facts.started_us, facts.ended_us),
+        time_to_first_token_ms: facts.first_byte_us.map(|first| millis(facts.started_us, first)),
+        prompt_redacted: tally.input_redacted(),
+        attempts: &facts.attempts,
+        coverage: Coverage { scanned_bytes: tally.scanned_bytes, skipped: &tally.skipped },
+        retention_days: audit.map(|audit| audit.retention_days),
+    };
+    let mut line = serde_json::to_string(&event).ok()?;
+    if audit.is_some_and(|audit: &audit_logger::Settings| audit.immutable) {
+        chain.link(&mut line);
+    }
+    Some(line)
+}
+
+/// USD, from prices per one million tokens. Unknown counts give no cost rather than a wrong one.
+fn cost(pricing: Pricing, usage: Usage) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "token counts stay far below 2^52")]
+    let price = |tokens: u64, per_million: f64| tokens as f64 * per_million / 1e6;
+    Some(price(usage.prompt_tokens?, pricing.prompt) + price(usage.completion_tokens?, pricing.completion))
+}
+
+fn millis(from_us: u64, to_us: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^52 microseconds")]
+    let micros = to_us.saturating_sub(from_us) as f64;
+    micros / 1e3
+}
+
+/// UTC with microseconds (RFC 3339 §5.6).
+pub fn rfc3339(micros: u64) -> String {
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Days since 1970 to year, month and day (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_rfc3339() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(rfc3339(1_795_252_327_000_042), "2026-11-21T09:12:07.000042Z");
+        assert_eq!(rfc3339(951_826_554_000_000), "2000-02-29T12:15:54.000000Z");
+    }
+
+    #[test]
+    fn a_chain_can_be_recomputed_from_its_lines() {
+        let mut chain = EventChain::new("c".into());
+        let mut lines = [String::from("{\"a\":1}"), String::from("{\"b\":2}")];
+        for line in &mut lines {
+            chain.link(line);
+        }
+        let mut prev = "0".repeat(64);
+        for (seq, line) in lines.iter().enumerate() {
+            let (hashed, hash) = line.split_once(",\"hash\":\"").unwrap();
+            assert!(hashed.ends_with(&format!("\"chain_id\":\"c\",\"seq\":{seq},\"prev_hash\":\"{prev}\"")), "{line}");
+            assert_eq!(hash, format!("{}\"}}", hex(&Sha256::digest(hashed))));
+            prev = hash.trim_end_matches("\"}").into();
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One request and its response: the engine as the shell sees it.
+
+mod inspect;
+mod request;
+mod response;
+mod stream;
+
+use std::sync::Arc;
+
+use crate::{
+    engine::Engine,
+    error::ErrorReply,
+    splice::Patch,
+    tally::Tally,
+    verdict::Phase,
+};
+
+pub use request::set_model;
+pub use stream::StreamInspector;
+
+/// Largest event of a stream that is inspected; a provider that sends more is cut off.
+pub const MAX_EVENT_BYTES: usize = 1 << 20;
+
+/// What becomes of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyStep {
+    /// It goes on as it came.
+    Forward,
+    /// It goes on with a new beginning.
+    Patch(Patch),
+    /// The client gets this instead.
+    Reply(ErrorReply),
+}
+
+/// What becomes of a stream after some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamStep {
+    /// It goes on.
+    Continue,
+    /// It is over for the client; error event and `[DONE]` are already in the output.
+    Cut,
+}
+
+/// Token counts as the provider reported them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// `usage.prompt_tokens`
+    pub prompt_tokens: Option<u64>,
+    /// `usage.completion_tokens`
+    pub completion_tokens: Option<u64>,
+    /// `usage.prompt_tokens_details.cached_tokens`
+    pub cached_tokens: Option<u64>,
+}
+
+/// One request with its response.
+#[derive(Debug)]
+pub struct Exchange {
+    engine: Arc<Engine>,
+    tally: Tally,
+    usage: Usage,
+    stream: bool,
+    failure: Option<ErrorReply>,
+    inspector: Option<Box<StreamInspector>>,
+}
+
+impl Exchange {
+    /// Begins an exchange.
+    pub fn begin(engine: Arc<Engine>) -> Self {
+        Self { engine, tally: Tally::default(), usage: Usage::default(), stream: false, failure: None, inspector: None }
+    }
+
+    /// The compiled configuration.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether the client asked for a stream.
+    pub fn wants_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// What the policies said.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Tokens so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// The gateway's own answer, if it gave one.
+    pub fn failure(&self) -> Option<&ErrorReply> {
+        self.failure.as_ref()
+    }
+
+    /// Ends the exchange with an answer of the gateway that the shell found necessary.
+    pub fn refuse(&mut self, reply: ErrorReply) -> ErrorReply {
+        self.failure.get_or_insert(reply).clone()
+    }
+
+    /// Judges the whole request body.
+    pub fn request_body(&mut self, body: &[u8]) -> BodyStep {
+        self.tally.begin(self.engine.chain(), Phase::Input);
+        match request::inspect(body, &self.engine, &mut self.tally) {
+            Ok(seen) => {
+                self.stream = seen.stream;
+                seen.patch.map_or(BodyStep::Forward, BodyStep::Patch)
+            }
+            Err(reply) => BodyStep::Reply(self.refuse(reply)),
+        }
+    }
+
+    /// Judges a whole response body that is not a stream.
+    pub fn response_body(&mut self, body: &[u8]) -> BodyStep {
+        self.tally.begin(self.engine.chain(), Phase::Output);
+        match response::inspect(body, self.engine.chain(), &mut self.tally, &mut self.usage) {
+            Ok(patch) => patch.map_or(BodyStep::Forward, BodyStep::Patch),
+            Err(reply) => BodyStep::Reply(self.refuse(reply)),
+        }
+    }
+
+    /// Judges the next bytes of a streamed response and writes to `out` what the client may have.
+    pub fn response_bytes(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) -> StreamStep {
+        let chain = self.engine.chain();
+        let tally = &mut self.tally;
+        let inspector = self.inspector.get_or_insert_with(|| {
+            tally.begin(chain, Phase::Output);
+            Box::default()
+        });
+        match inspector.push(bytes, end, chain, tally, &mut self.usage, out) {
+            Ok(step) => step,
+            Err(reply) => {
+                stream::write_error(&reply, out);
+                self.failure.get_or_insert(reply);
+                StreamStep::Cut
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Byte-range edits on a body: what is not edited leaves exactly as it came.
+
+use std::ops::Range;
+
+/// Replacements for byte ranges of one body, kept in order.
+#[derive(Debug, Default)]
+pub struct Edits {
+    edits: Vec<(Range<usize>, Vec<u8>)>,
+}
+
+impl Edits {
+    /// Replaces `range` by `with`. Ranges never overlap; they may arrive in any order.
+    pub fn replace(&mut self, range: Range<usize>, with: Vec<u8>) {
+        self.edits.push((range, with));
+    }
+
+    /// Replaces all of `range`, whatever was to be changed inside it.
+    pub fn replace_whole(&mut self, range: Range<usize>, with: Vec<u8>) {
+        self.edits.retain(|(other, _)| other.end <= range.start || other.start >= range.end);
+        self.replace(range, with);
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// The start of `body` up to the end of the last edit, edited, with the number of original bytes that it
+    /// stands for. The rest of the body follows unchanged.
+    pub fn patch(mut self, body: &[u8]) -> Patch {
+        self.edits.sort_by_key(|(range, _)| range.start);
+        let replaces = self.edits.last().map_or(0, |(range, _)| range.end);
+        let mut bytes = Vec::with_capacity(replaces + 64);
+        let mut copied = 0;
+        for (range, with) in self.edits {
+            bytes.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
+            bytes.extend_from_slice(&with);
+            copied = range.end;
+        }
+        Patch { replaces, bytes }
+    }
+}
+
+/// A new beginning for a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// How many bytes at the start of the original are replaced.
+    pub replaces: usize,
+    /// What stands there instead.
+    pub bytes: Vec<u8>,
+}
+
+impl Patch {
+    /// Length of the whole body once the patch is applied to `body_len` bytes.
+    pub fn patched_len(&self, body_len: usize) -> usize {
+        body_len - self.replaces.min(body_len) + self.bytes.len()
+    }
+
+    /// The whole patched body.
+    pub fn apply(&self, body: &[u8]) -> Vec<u8> {
+        let mut whole = self.bytes.clone();
+        whole.extend_from_slice(body.get(self.replaces..).unwrap_or_default());
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_only_up_to_the_last_edit() {
+        let mut edits = Edits::default();
+        edits.replace(6..9, b"XY".to_vec());
+        edits.replace(0..1, b"-".to_vec());
+        let patch = edits.patch(b"abcdefghijkl");
+        assert_eq!(patch, Patch { replaces: 9, bytes: b"-bcdefXY".to_vec() });
+        assert_eq!(patch.apply(b"abcdefghijkl"), b"-bcdefXYjkl");
+        assert_eq!(patch.patched_len(12), 11);
+    }
+}

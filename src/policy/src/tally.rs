@@ -1,0 +1,163 @@
+//! What the policies said over one exchange.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::{
+    chain::{Chain, decisive},
+    detect::Entity,
+    policy::{PolicyKind, Sightings},
+    verdict::{Phase, Verdict},
+};
+
+/// Redactions listed one by one in an event; more are only counted.
+pub const MAX_LISTED_REDACTIONS: usize = 100;
+
+/// The end of an exchange by a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Who stopped it.
+    pub policy: PolicyKind,
+    /// Block or escalate.
+    pub verdict: Verdict,
+    /// On what.
+    pub phase: Phase,
+    /// Where the text that led to it starts.
+    pub(crate) at: usize,
+}
+
+/// One line of `policy_results`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PolicyResult {
+    /// The policy.
+    pub kind: PolicyKind,
+    /// Input or output.
+    pub phase: Phase,
+    /// Its severest verdict over all texts.
+    pub verdict: Verdict,
+    /// Its highest score, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    /// Why, when the verdict is not `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<&'static str>,
+}
+
+/// One replaced value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redaction {
+    /// What it was.
+    pub category: &'static str,
+    /// First byte, in its string or stream of text.
+    pub start: usize,
+    /// Byte behind the last.
+    pub end: usize,
+    /// Input or output.
+    pub phase: Phase,
+}
+
+/// Running totals of one exchange.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Scratch space for one text.
+    pub(crate) sightings: Sightings,
+    results: Vec<PolicyResult>,
+    redactions: Vec<Redaction>,
+    redaction_count: usize,
+    stop: Option<Stop>,
+    pub(crate) scanned_bytes: usize,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// Something that could not be inspected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The member that held it.
+    pub field: &'static str,
+    /// Why it was not read.
+    pub reason: &'static str,
+}
+
+impl Tally {
+    /// Enters the policies that are about to run in `phase`, so that the event names those that found nothing.
+    pub(crate) fn begin(&mut self, chain: &Chain, phase: Phase) {
+        let nothing = Sightings::default();
+        let fresh = chain.judge(phase, &nothing).map(|(kind, judgement)| PolicyResult {
+            kind,
+            phase,
+            verdict: Verdict::Allow,
+            score: judgement.score,
+            reason_code: None,
+        });
+        self.results.extend(fresh);
+    }
+
+    /// Takes the policies' answers on the sightings that start in `settled`. `offset` is where the text starts in its stream.
+    pub(crate) fn judge(&mut self, chain: &Chain, phase: Phase, settled: Range<usize>, offset: usize) -> Option<Stop> {
+        self.scanned_bytes += settled.len();
+        if self.sightings.is_empty() {
+            return None;
+        }
+        self.sightings.phrases.retain(|hit| hit.range.start < settled.end);
+        for (kind, judgement) in chain.judge(phase, &self.sightings) {
+            if let Some(result) = self.results.iter_mut().find(|result| result.kind == kind && result.phase == phase) {
+                result.verdict = result.verdict.max(judgement.verdict);
+                result.score = judgement.score.map(|score| score.max(result.score.unwrap_or(0.0))).or(result.score);
+                result.reason_code = (result.verdict != Verdict::Allow).then(|| kind.reason_code());
+            }
+        }
+        let (policy, judgement) = decisive(chain.judge(phase, &self.sightings))?;
+        if judgement.verdict.stops() {
+            let inside = self.sightings.pii.iter().find(|span| span.range.contains(&judgement.at));
+            let at = inside.map_or(judgement.at, |span| span.range.start);
+            self.list_redactions(phase, offset, at);
+            let stop = Stop { policy, verdict: judgement.verdict, phase, at };
+            self.stop.get_or_insert_with(|| stop.clone());
+            return Some(stop);
+        }
+        self.list_redactions(phase, offset, settled.end);
+        None
+    }
+
+    fn list_redactions(&mut self, phase: Phase, offset: usize, end: usize) {
+        for span in self.sightings.pii.iter().filter(|span| span.range.end <= end) {
+            self.redaction_count += 1;
+            if self.redactions.len() < MAX_LISTED_REDACTIONS {
+                let category = Entity::name(span.entity);
+                self.redactions.push(Redaction { category, start: offset + span.range.start, end: offset + span.range.end, phase });
+            }
+        }
+    }
+
+    /// The severest outcome so far, with the phase and policy it came from.
+    pub fn outcome(&self) -> (Verdict, Option<(PolicyKind, Phase)>) {
+        if let Some(stop) = &self.stop {
+            return (stop.verdict, Some((stop.policy, stop.phase)));
+        }
+        match self.results.iter().find(|result| result.verdict == Verdict::Redact) {
+            Some(result) => (Verdict::Redact, Some((result.kind, result.phase))),
+            None => (Verdict::Allow, None),
+        }
+    }
+
+    /// One entry per policy and phase that ran.
+    pub fn results(&self) -> &[PolicyResult] {
+        &self.results
+    }
+
+    /// The first [`MAX_LISTED_REDACTIONS`] replaced values.
+    pub fn redactions(&self) -> &[Redaction] {
+        &self.redactions
+    }
+
+    /// How many values were replaced.
+    pub fn redaction_count(&self) -> usize {
+        self.redaction_count
+    }
+
+    /// Whether the input was changed.
+    pub fn input_redacted(&self) -> bool {
+        self.redactions.iter().any(|redaction| redaction.phase == Phase::Input)
+    }
+}
