@@ -28,7 +28,7 @@ struct Scan {
 }
 
 /// One policy's answer on one text.
-pub type Answer = (PolicyKind, Judgement);
+pub(crate) type Answer = (PolicyKind, Judgement);
 
 impl Chain {
     /// Compiles the policies of a configuration.

@@ -104,11 +104,14 @@ impl<'t> Window<'t> {
         at.checked_sub(1).map_or(0, |at| self.byte(at))
     }
 
-    /// Whether one of `words` (lower-case ASCII) stands in the [`CONTEXT`] bytes before `at`.
+    /// Whether one of `words` (lower-case ASCII) stands in the [`CONTEXT`] bytes before `at`. Our own markers,
+    /// which come back in the history of a conversation, give no context.
     pub(crate) fn has_context(&self, at: usize, words: &[&str]) -> bool {
         let context = self.bytes().get(at.saturating_sub(CONTEXT)..at).unwrap_or_default();
         words.iter().any(|word| {
-            context.windows(word.len()).any(|candidate| candidate.eq_ignore_ascii_case(word.as_bytes()))
+            let ends_marker = |end: usize| context.get(end) == Some(&b'_');
+            let mut candidates = context.windows(word.len()).enumerate();
+            candidates.any(|(at, candidate)| candidate.eq_ignore_ascii_case(word.as_bytes()) && !ends_marker(at + word.len()))
         })
     }
 }

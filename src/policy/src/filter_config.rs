@@ -7,6 +7,16 @@ use crate::policy::PolicyConfig;
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
 pub const FORMAT: u32 = 1;
 
+/// Which of the two filters of the module is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Downstream: inspects requests and responses.
+    Policy,
+    /// Upstream: sets model, path and host of each attempt for its target.
+    Rewrite,
+}
+
 /// What happens when the engine itself fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +81,10 @@ pub struct StreamTimeout {
 pub struct FilterConfig {
     /// [`FORMAT`]
     pub format: u32,
+    /// Policy or rewrite filter.
+    pub role: Role,
+    /// `gateway_id` of events.
+    pub gateway_id: String,
     /// The pack.
     pub pack: Pack,
     /// `policies.chain` with settings; empty when the pack is disabled.

@@ -1,0 +1,170 @@
+//! What a policy file means. These types hold no value that would have to be checked again.
+
+use kt_policy::{PolicyConfig, Pricing};
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gateway {
+    /// `pack`
+    pub pack: Pack,
+    /// `policies.chain` with the settings of `policy`. Empty when the pack is disabled.
+    pub policies: Vec<PolicyConfig>,
+    /// `providers.strategy`
+    pub strategy: Strategy,
+    /// `providers.targets`, at least one.
+    pub targets: Vec<Target>,
+}
+
+/// `pack`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pack {
+    /// 1 to 200 characters.
+    pub name: String,
+    /// `MAJOR.MINOR.PATCH`
+    pub version: String,
+    /// Whether the policies run.
+    pub enabled: bool,
+}
+
+/// How a target is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// The only target.
+    Single,
+    /// In order, until one succeeds.
+    Fallback,
+}
+
+impl Strategy {
+    /// Its canonical name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// One of `providers.targets`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Unique.
+    pub id: String,
+    /// Canonical provider id.
+    pub provider: &'static str,
+    /// Sent to the provider in place of the client's.
+    pub model: String,
+    /// Where its API is.
+    pub base_url: BaseUrl,
+    /// Environment variable with its key; none for providers without keys.
+    pub key_env: Option<String>,
+    /// Limit of a non-streaming request.
+    pub timeout_seconds: u32,
+    /// Limit of a streaming request.
+    pub stream_timeout_seconds: u32,
+    /// Label.
+    pub description: Option<String>,
+    /// Share under `weighted_round_robin`.
+    pub weight: f64,
+    /// Prices for cost tracking.
+    pub pricing: Option<Pricing>,
+    /// Active health check, if enabled.
+    pub health_probe: Option<HealthProbe>,
+    /// Label for the quantization in use.
+    pub quantizations: Option<String>,
+}
+
+/// `health_probe` of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthProbe {
+    /// Seconds between probes.
+    pub interval_seconds: u32,
+    /// Seconds until a probe counts as failed.
+    pub timeout_seconds: u32,
+}
+
+/// A provider's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// `https`, with verified certificates.
+    pub tls: bool,
+    /// Name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path up to and including `/v1`, without a slash at its end.
+    pub path: String,
+}
+
+impl BaseUrl {
+    /// Parses `http://` and `https://` URLs. A path that does not end in a version (`/v1`) gets `/v1`, so that
+    /// both spellings mean the same. The error says what to change.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
+        let (tls, rest) = match url.split_once("://") {
+            Some(("https", rest)) => (true, rest),
+            Some(("http", rest)) => (false, rest),
+            _ => return Err("it must start with https:// or http://"),
+        };
+        if rest.contains(['?', '#', '@', ' ', '\\', '%']) || !rest.is_ascii() {
+            return Err("it may have a host, a port and a path only");
+        }
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = split_port(authority, tls)?;
+        let path = path.trim_end_matches('/');
+        if path.contains("//") || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("its path may not contain empty or dot segments");
+        }
+        let is_versioned = path.rsplit('/').next().is_some_and(is_version);
+        let path = if is_versioned { path.to_owned() } else { format!("{path}/v1") };
+        Ok(Self { tls, host: host.to_owned(), port, path })
+    }
+
+    /// Value of the `Host` header.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+fn split_port(authority: &str, tls: bool) -> Result<(&str, u16), &'static str> {
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) if host.parse::<std::net::Ipv6Addr>().is_ok() => (host, port.strip_prefix(':')),
+        Some(_) => return Err("the brackets hold no IPv6 address"),
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let port = match port {
+        None => if tls { 443 } else { 80 },
+        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("its port must be from 1 to 65535")?,
+    };
+    let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'));
+    if is_name { Ok((host, port)) } else { Err("its host must be a name or an address") }
+}
+
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_with_and_without_version_are_the_same() {
+        for url in ["https://api.together.xyz/v1", "https://api.together.xyz", "https://api.together.xyz/", "https://api.together.xyz:443/v1/"] {
+            let parsed = BaseUrl::parse(url).unwrap();
+            assert_eq!((parsed.authority().as_str(), parsed.path.as_str()), ("api.together.xyz", "/v1"), "{url}");
+        }
+        let parsed = BaseUrl::parse("http://[::1]:8000/openai/v1").unwrap();
+        assert_eq!((parsed.authority().as_str(), parsed.path.as_str(), parsed.tls), ("[::1]:8000", "/openai/v1", false));
+    }
+
+    #[test]
+    fn urls_that_are_more_than_a_place_are_refused() {
+        for url in ["api.x.y", "ftp://x", "https://u:p@x", "https://x/?a=1", "https://x/../y", "https://", "http://x:0", "http://x:99999", "http://[zz]"] {
+            assert!(BaseUrl::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `policy-config.yaml`: from text to a [`Gateway`], or to every problem at once with path, line, column and remedy.
+//!
+//! ```text
+//! text ─► yaml::parse (positions kept) ─► lower (one function per section) ─► Gateway + warnings
+//!                                              └────────────────────────────► Report
+//! ```
+//!
+//! The YAML library is used for its events only and is known to the [`yaml`] module alone: a deserialiser stops
+//! at the first problem, and a person who mends a file wants all of them.
+
+mod diagnostic;
+mod fields;
+mod gateway;
+mod lower;
+mod policies;
+mod provider;
+mod targets;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Report, Severity};
+pub use gateway::{BaseUrl, Gateway, HealthProbe, Pack, Strategy, Target};
+pub use provider::{Provider, provider};
+
+/// Reads a policy file. `Ok` has the gateway and its warnings.
+pub fn load(source: &str) -> Result<(Gateway, Report), Report> {
+    let mut report = Report::default();
+    let root = yaml::parse(source, &mut report);
+    let gateway = root.and_then(|root| lower::lower(&root, &mut report));
+    report.sort();
+    match gateway {
+        Some(gateway) if !report.has_errors() => Ok((gateway, report)),
+        _ => Err(report),
+    }
+}

@@ -1,0 +1,86 @@
+//! The listener and its HTTP connection manager, hardened for the edge (Envoy, "Configuring Envoy as an edge proxy").
+
+use kt_config::Gateway;
+use serde_json::{Value, json};
+
+use crate::{Options, errors, filters, route, timeouts::timeouts};
+
+pub(crate) fn listener(gateway: &Gateway, options: &Options) -> Value {
+    json!({
+        "name": "kt_http",
+        "address": options.listen.to_envoy(),
+        "per_connection_buffer_limit_bytes": 65536,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": connection_manager(gateway, options)}]}],
+    })
+}
+
+fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "kt",
+        "server_name": "kt-gateway",
+        "use_remote_address": true,
+        "skip_xff_append": true,
+        // One spelling per path: routes match exactly, and a provider never sees another spelling.
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "strip_any_host_port": true,
+        "request_headers_timeout": "10s",
+        "request_timeout": "60s",
+        "stream_idle_timeout": format!("{}s", timeouts(gateway).idle_seconds),
+        "common_http_protocol_options": {
+            "headers_with_underscores_action": "REJECT_REQUEST",
+            "max_headers_count": 100,
+            "idle_timeout": "3600s"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 65536,
+            "initial_connection_window_size": 1 << 20},
+        "local_reply_config": errors::local_replies(),
+        "access_log": access_log(options),
+        "route_config": route::route_config(gateway),
+        "http_filters": filters::downstream(gateway, options),
+    })
+}
+
+/// The event log. Exchanges that reached the policy filter carry their event; those that Envoy refused or lost before
+/// get a short one from Envoy's own knowledge. Fixed answers such as `/health` are no exchanges.
+fn access_log(options: &Options) -> Value {
+    if options.without_filter {
+        return json!([]);
+    }
+    let refused = json!({
+        "id": "evt_%UNIQUE_ID%",
+        "event_type": "decision",
+        "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+        "gateway_id": "kt-gateway",
+        "verdict": "block",
+        "reason_code": "gateway.refused",
+        "status": "%RESPONSE_CODE%",
+        "response_flags": "%RESPONSE_FLAGS%",
+        "details": "%RESPONSE_CODE_DETAILS%",
+        "latency_ms": "%DURATION%",
+        "attempts": [],
+    });
+    json!([
+        log_file(options, "'wasm.kt_event' in filter_state", &json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}})),
+        log_file(options, "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400", &json!({"json_format": refused})),
+    ])
+}
+
+fn log_file(options: &Options, expression: &str, format: &Value) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "filter": {"extension_filter": {"name": "cel", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            "expression": expression}}},
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": options.event_log,
+            "log_format": format},
+    })
+}

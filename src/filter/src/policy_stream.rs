@@ -1,0 +1,326 @@
+//! The policy filter: one context per exchange, from the request's headers to its event.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use kt_policy::{
+    BodyStep, Engine, ErrorReply, Exchange, FailMode, Patch, StreamStep,
+    event::{self, Attempt, EventChain, Facts},
+};
+use proxy_wasm::{
+    traits::{Context, HttpContext},
+    types::Action,
+};
+
+use crate::{
+    attempts,
+    host::{self, Body, Headers, HostError},
+};
+
+/// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
+/// beyond it the connection is cut.
+const MAX_SWALLOWED: usize = 256 * 1024;
+
+/// How the response is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// No response yet.
+    Waiting,
+    /// Forwarded as it is: Envoy's or our own answer, or a failed engine under fail mode `allow`.
+    Pass,
+    /// Collected whole, then judged.
+    Whole,
+    /// Judged as it comes.
+    Stream,
+    /// A stream that a verdict ended.
+    Cut { swallowed: usize },
+}
+
+/// The context of one exchange.
+pub(crate) struct PolicyStream {
+    exchange: Exchange,
+    events: Rc<RefCell<EventChain>>,
+    mode: Mode,
+    facts: Facts,
+    forwarded_us: Option<u64>,
+    answered_us: Option<u64>,
+    finished: bool,
+}
+
+impl PolicyStream {
+    pub(crate) fn new(engine: Arc<Engine>, events: Rc<RefCell<EventChain>>) -> Self {
+        Self {
+            exchange: Exchange::begin(engine),
+            events,
+            mode: Mode::Waiting,
+            facts: Facts::default(),
+            forwarded_us: None,
+            answered_us: None,
+            finished: false,
+        }
+    }
+
+    /// Answers in place of the provider.
+    fn reply(&mut self, reply: ErrorReply) -> Action {
+        let reply = self.exchange.refuse(reply);
+        self.mode = Mode::Pass;
+        if host::reply(&reply).is_err() {
+            host::reset_response();
+        }
+        Action::Pause
+    }
+
+    /// The one answer to an internal failure, by the fail mode.
+    fn fail(&mut self) -> Action {
+        if self.exchange.engine().config().fail_mode == FailMode::Allow {
+            self.facts.uninspected = true;
+            self.mode = Mode::Pass;
+            return Action::Continue;
+        }
+        if matches!(self.mode, Mode::Stream | Mode::Cut { .. }) {
+            host::reset_response();
+            return Action::Pause;
+        }
+        self.reply(ErrorReply::engine_unavailable())
+    }
+
+    fn or_fail(&mut self, done: Result<(), HostError>) -> Action {
+        match done {
+            Ok(()) => Action::Continue,
+            Err(HostError) => self.fail(),
+        }
+    }
+
+    /// Lets the request go on.
+    fn forward(&mut self, len: usize, patch: Option<&Patch>) -> Result<(), HostError> {
+        if let Some(patch) = patch {
+            replace(Headers::Request, Body::Request, len, patch)?;
+        }
+        let limits = self.exchange.engine().config().stream_timeout.filter(|_| self.exchange.wants_stream());
+        if let Some(limits) = limits {
+            host::set_header(Headers::Request, "x-envoy-upstream-rq-timeout-ms", Some(&limits.total_ms.to_string()))?;
+            host::set_header(Headers::Request, "x-envoy-upstream-rq-per-try-timeout-ms", Some(&limits.attempt_ms.to_string()))?;
+        }
+        self.forwarded_us = Some(host::now_us());
+        Ok(())
+    }
+
+    fn judge_whole(&mut self, len: usize) -> Action {
+        let Ok(bytes) = host::body(Body::Response, len) else { return self.fail() };
+        match self.exchange.response_body(&bytes) {
+            BodyStep::Forward => Action::Continue,
+            BodyStep::Patch(patch) => {
+                let done = replace(Headers::Response, Body::Response, len, &patch);
+                self.or_fail(done)
+            }
+            BodyStep::Reply(reply) => self.reply(reply),
+        }
+    }
+
+    fn judge_stream(&mut self, len: usize, end: bool) -> Action {
+        let Ok(bytes) = host::body(Body::Response, len) else { return self.fail() };
+        let mut out = Vec::with_capacity(len + 256);
+        if self.exchange.response_bytes(&bytes, end, &mut out) == StreamStep::Cut {
+            self.mode = Mode::Cut { swallowed: 0 };
+        }
+        if self.facts.first_byte_us.is_none() && !out.is_empty() {
+            self.facts.first_byte_us = Some(host::now_us());
+        }
+        if out == bytes {
+            return Action::Continue;
+        }
+        let done = host::replace_body(Body::Response, len, &out);
+        self.or_fail(done)
+    }
+
+    fn swallow(&mut self, len: usize, swallowed: usize) -> Action {
+        let swallowed = swallowed + len;
+        self.mode = Mode::Cut { swallowed };
+        if swallowed > MAX_SWALLOWED {
+            host::reset_response();
+            return Action::Pause;
+        }
+        if len == 0 {
+            return Action::Continue;
+        }
+        let done = host::replace_body(Body::Response, len, &[]);
+        self.or_fail(done)
+    }
+
+    /// The treatment of a provider's answer, by its status and type.
+    fn begin_response(&mut self, end: bool) -> Action {
+        if host::header(Headers::Response, "content-encoding").is_some_and(|encoding| encoding != "identity") {
+            return self.reply(ErrorReply::upstream_failed("The provider's answer is compressed and cannot be inspected"));
+        }
+        if self.facts.status >= 500 {
+            return self.reply(ErrorReply::upstream_failed("The provider failed"));
+        }
+        let content_type = host::header(Headers::Response, "content-type").unwrap_or_default();
+        match media_type(&content_type) {
+            _ if end => Action::Continue,
+            MediaType::EventStream => {
+                self.mode = Mode::Stream;
+                let done = host::set_header(Headers::Response, "content-length", None);
+                self.or_fail(done)
+            }
+            MediaType::Json => {
+                self.mode = Mode::Whole;
+                Action::Pause
+            }
+            MediaType::Other => {
+                let mut reply = ErrorReply::upstream_failed("The provider's answer is of a type that cannot be inspected");
+                if self.facts.status >= 400 {
+                    reply.status = self.facts.status;
+                }
+                self.reply(reply)
+            }
+        }
+    }
+
+    /// What is known of the attempts: from the rewrite filter, or from this end where there is one target.
+    fn collect_attempts(&mut self, ended_us: u64) {
+        let Some(forwarded_us) = self.forwarded_us else { return };
+        let config = self.exchange.engine().config();
+        if config.rewrite_per_attempt {
+            self.facts.attempts = attempts::recorded(&self.facts.request_id);
+            return;
+        }
+        let Some(target) = config.targets.first() else { return };
+        let error = if self.finished && self.facts.failure.is_none() { None } else { host::property(&["response", "code_details"]) };
+        self.facts.attempts.push(Attempt {
+            target_id: target.id.clone(),
+            status: self.answered_us.map(|_| self.facts.status),
+            latency_ms: self.answered_us.unwrap_or(ended_us).saturating_sub(forwarded_us) / 1000,
+            error: error.filter(|error| error != "via_upstream").map(|error| attempts::failure_text(&error)),
+        });
+    }
+}
+
+impl Context for PolicyStream {}
+
+impl HttpContext for PolicyStream {
+    fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
+        self.facts.started_us = host::now_us();
+        if host::header(Headers::Request, "content-encoding").is_some_and(|encoding| encoding != "identity") {
+            return self.reply(ErrorReply::unsupported_encoding("Compressed request bodies cannot be inspected; send plain JSON"));
+        }
+        let content_type = host::header(Headers::Request, "content-type").unwrap_or_default();
+        if media_type(&content_type) != MediaType::Json {
+            return self.reply(ErrorReply::unsupported_encoding("The content type must be application/json, in UTF-8"));
+        }
+        if end {
+            return self.reply(ErrorReply::invalid_request("The request is not valid: the body is empty".into()));
+        }
+        Action::Pause
+    }
+
+    fn on_http_request_body(&mut self, len: usize, end: bool) -> Action {
+        if self.mode != Mode::Waiting {
+            return Action::Continue;
+        }
+        if !end {
+            return Action::Pause;
+        }
+        let Ok(bytes) = host::body(Body::Request, len) else { return self.fail() };
+        let patch = match self.exchange.request_body(&bytes) {
+            BodyStep::Forward => None,
+            BodyStep::Patch(patch) => Some(patch),
+            BodyStep::Reply(reply) => return self.reply(reply),
+        };
+        let done = self.forward(len, patch.as_ref());
+        self.or_fail(done)
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        self.facts.status = host::header(Headers::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
+        if is_own || self.facts.status >= 400 && host::property(&["response", "code_details"]).as_deref() != Some("via_upstream") {
+            self.mode = Mode::Pass;
+            self.finished |= end;
+            return Action::Continue;
+        }
+        self.answered_us = Some(host::now_us());
+        self.finished |= end;
+        self.begin_response(end)
+    }
+
+    fn on_http_response_body(&mut self, len: usize, end: bool) -> Action {
+        self.finished |= end;
+        match self.mode {
+            Mode::Waiting | Mode::Pass => Action::Continue,
+            Mode::Whole if !end => Action::Pause,
+            Mode::Whole => self.judge_whole(len),
+            Mode::Stream => self.judge_stream(len, end),
+            Mode::Cut { swallowed } => self.swallow(len, swallowed),
+        }
+    }
+
+    fn on_log(&mut self) {
+        let ended_us = host::now_us();
+        self.facts.ended_us = ended_us;
+        self.facts.request_id = identifier("x-request-id").unwrap_or_default();
+        self.facts.agent_id = identifier("x-keeptrusts-agent-id");
+        self.facts.user_id = identifier("x-user-id");
+        self.facts.trace_id = identifier("traceparent").and_then(|parent| parent.split('-').nth(1).map(str::to_owned));
+        if self.exchange.failure().is_none() {
+            self.facts.failure = failure(self.facts.status, self.finished);
+        }
+        self.collect_attempts(ended_us);
+        let gateway_id = self.exchange.engine().config().gateway_id.clone();
+        let Ok(mut events) = self.events.try_borrow_mut() else { return };
+        match event::line(&self.exchange, &self.facts, &gateway_id, &mut events) {
+            Some(line) => host::publish("kt_event", &line),
+            None => host::publish("kt_silent", "1"),
+        }
+    }
+}
+
+/// Why an exchange failed outside the engine.
+fn failure(status: u16, finished: bool) -> Option<&'static str> {
+    match status {
+        504 => Some("upstream_timeout"),
+        503 => Some("no_target_available"),
+        502 => Some("upstream_failed"),
+        413 => Some("request_too_large"),
+        _ if finished => None,
+        _ => match host::property(&["response", "code_details"]) {
+            Some(details) if details.contains("downstream") => Some("client_disconnected"),
+            Some(details) if details == "via_upstream" => None,
+            _ => Some("upstream_interrupted"),
+        },
+    }
+}
+
+/// Replaces the beginning of a body and corrects its length.
+fn replace(headers: Headers, body: Body, len: usize, patch: &Patch) -> Result<(), HostError> {
+    host::set_header(headers, "content-length", Some(&patch.patched_len(len).to_string()))?;
+    host::patch_body(body, patch)
+}
+
+/// A header that identifies something, if it holds nothing but an identifier: events carry no text.
+fn identifier(name: &str) -> Option<String> {
+    host::header(Headers::Request, name)
+        .filter(|value| value.len() <= 128 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')))
+}
+
+/// What a content type means for inspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    Json,
+    EventStream,
+    Other,
+}
+
+/// Reads a content type; another charset than UTF-8 could hide text.
+fn media_type(content_type: &str) -> MediaType {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"),
+        _ => true,
+    });
+    match essence.as_str() {
+        "application/json" if is_utf8 => MediaType::Json,
+        "text/event-stream" if is_utf8 => MediaType::EventStream,
+        _ => MediaType::Other,
+    }
+}
