@@ -43,9 +43,9 @@ impl PolicyKind {
     pub fn reason_code(self) -> &'static str {
         match self {
             Self::PromptInjection => "prompt_injection.detected",
-            Self::PiiDetector => "pii.detected",
-            Self::SafetyFilter => "safety.detected",
-            Self::AuditLogger => "audit.logged",
+            Self::PiiDetector => "pii_detected",
+            Self::SafetyFilter => "safety_filter.detected",
+            Self::AuditLogger => "audit_logger.logged",
         }
     }
 }

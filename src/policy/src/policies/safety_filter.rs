@@ -94,7 +94,7 @@ const SELF_HARM: &[Phrase] = &[
     phrase("best|easiest|painless|quickest way|method|methods to|of commit|kill|end|suicide myself|suicide|life", 3),
     phrase("way|ways|method|methods to|of commit|committing suicide", 2),
     phrase("suicide|harm methods|method|instructions", 1),
-    phrase("you should|must kill yourself", 1),
+    phrase("should|must|please kill yourself", 1),
 ];
 
 const VIOLENCE: &[Phrase] = &[

@@ -1,0 +1,67 @@
+//! `kt`: the command a person types.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its standard streams")]
+
+mod gateway;
+mod mock_provider;
+mod policy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeptrusts: a policy gateway for language models on Envoy.
+#[derive(Debug, Parser)]
+#[command(name = "kt", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    #[command(subcommand)]
+    Gateway(gateway::Command),
+    /// Work with policy files.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Run an offline provider that speaks the OpenAI format.
+    MockProvider(mock_provider::Arguments),
+}
+
+/// A problem that ends a command: the message for standard error and the exit code.
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+/// Problems in the policy file, or a gateway that could not keep running.
+const PROBLEM: u8 = 1;
+/// Wrong usage or I/O.
+const USAGE: u8 = 2;
+
+impl Failure {
+    fn problem(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: PROBLEM }
+    }
+
+    fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: USAGE }
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Gateway(command) => gateway::run(&command),
+        Command::Policy(command) => policy::run(&command),
+        Command::MockProvider(arguments) => mock_provider::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{}", failure.message.trim_end());
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `kt policy`: work with policy files without Envoy.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use kt_config::{Diagnostic, Gateway, Report, Severity};
+use serde_json::{Value, json};
+
+use crate::{Failure, USAGE};
+
+/// Subcommands of `kt policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a policy file and print every problem. Exit 0 when it is valid, 2 when not.
+    Lint(Lint),
+}
+
+/// Arguments of `kt policy lint`.
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Treat warnings as errors.
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
+    let Command::Lint(lint) = command;
+    let file = lint.file.display().to_string();
+    let source = fs::read_to_string(&lint.file).map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
+    let loaded = kt_config::load(&source);
+    let (report, gateway) = match &loaded {
+        Ok((gateway, warnings)) => (warnings, Some(gateway)),
+        Err(report) => (report, None),
+    };
+    let gateway = gateway.filter(|_| !lint.strict || report.diagnostics().is_empty());
+    if lint.json {
+        println!("{}", as_json(&file, report, gateway));
+    } else {
+        eprint!("{}", report.render(&file, &source));
+        match gateway {
+            Some(gateway) => print!("{}", summary(&file, gateway)),
+            None => eprintln!("policy lint failed ({} error(s))", report.diagnostics().len()),
+        }
+    }
+    Ok(gateway.map_or(ExitCode::from(USAGE), |_| ExitCode::SUCCESS))
+}
+
+fn kinds(gateway: &Gateway) -> Vec<String> {
+    let kind = |policy| serde_json::to_value(policy).ok().and_then(|policy: Value| policy.get("kind")?.as_str().map(str::to_owned));
+    gateway.policies.iter().filter_map(kind).collect()
+}
+
+fn summary(file: &str, gateway: &Gateway) -> String {
+    let kinds = kinds(gateway);
+    format!(
+        "OK {file} is valid\n   Pack: {} (v{})\n   Chain: {}\n   Policies validated: {}\n",
+        gateway.pack.name,
+        gateway.pack.version,
+        kinds.join(" -> "),
+        kinds.len()
+    )
+}
+
+fn as_json(file: &str, report: &Report, gateway: Option<&Gateway>) -> Value {
+    let list = |severity: Option<Severity>| -> Value {
+        report.diagnostics().iter().filter(|found| severity.is_none_or(|severity| found.severity == severity)).map(diagnostic).collect()
+    };
+    match gateway {
+        Some(gateway) => json!({
+            "valid": true,
+            "file": file,
+            "pack": {"name": gateway.pack.name, "version": gateway.pack.version},
+            "chain": kinds(gateway),
+            "policy_count": gateway.policies.len(),
+            "warnings": list(Some(Severity::Warning)),
+        }),
+        None => json!({"valid": false, "file": file, "errors": list(None)}),
+    }
+}
+
+fn diagnostic(diagnostic: &Diagnostic) -> Value {
+    json!({
+        "code": diagnostic.code.as_str(),
+        "path": diagnostic.path,
+        "line": diagnostic.position.line,
+        "column": diagnostic.position.column,
+        "message": diagnostic.message,
+        "suggestion": diagnostic.hint,
+    })
+}
