@@ -108,23 +108,69 @@ impl Report {
 
     /// Whether the file cannot be used.
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    pub(crate) fn error(&mut self, code: Code, path: &str, position: Position, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Severity::Error, code, path, position, message.into(), hint.into());
+    pub(crate) fn error(
+        &mut self,
+        code: Code,
+        path: &str,
+        position: Position,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.push(
+            Severity::Error,
+            code,
+            path,
+            position,
+            message.into(),
+            hint.into(),
+        );
     }
 
-    pub(crate) fn warning(&mut self, code: Code, path: &str, position: Position, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Severity::Warning, code, path, position, message.into(), hint.into());
+    pub(crate) fn warning(
+        &mut self,
+        code: Code,
+        path: &str,
+        position: Position,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.push(
+            Severity::Warning,
+            code,
+            path,
+            position,
+            message.into(),
+            hint.into(),
+        );
     }
 
-    fn push(&mut self, severity: Severity, code: Code, path: &str, position: Position, message: String, hint: String) {
-        self.diagnostics.push(Diagnostic { code, severity, path: path.to_owned(), position, message, hint });
+    fn push(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        path: &str,
+        position: Position,
+        message: String,
+        hint: String,
+    ) {
+        self.diagnostics.push(Diagnostic {
+            code,
+            severity,
+            path: path.to_owned(),
+            position,
+            message,
+            hint,
+        });
     }
 
     pub(crate) fn sort(&mut self) {
-        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.position, diagnostic.code));
+        self.diagnostics
+            .sort_by_key(|diagnostic| (diagnostic.position, diagnostic.code));
     }
 
     /// The report as text, with the lines of `source` it speaks of. `file` is the name to print.
@@ -134,12 +180,44 @@ impl Report {
         for diagnostic in &self.diagnostics {
             render_one(diagnostic, file, &lines, &mut text);
         }
-        let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        let errors = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+            .count();
         if errors > 0 {
-            let _ = writeln!(text, "{file}: {errors} {}", if errors == 1 { "error" } else { "errors" });
+            let _ = writeln!(
+                text,
+                "{file}: {errors} {}",
+                if errors == 1 { "error" } else { "errors" }
+            );
         }
         text
     }
+}
+
+/// The part of a line that may be shown. Not what follows the place in question: behind a misspelt key may stand a
+/// pasted secret. Not what precedes it, if that is more than a key: in a flow mapping it may be another value.
+fn excerpt(line: &str, start: usize, width: usize) -> String {
+    let before: String = line.chars().take(start).collect();
+    let key = before
+        .trim_start_matches([' ', '-'])
+        .trim_end_matches(['"', '\'', ' ']);
+    let is_key = key.strip_suffix(':').is_none_or(|key| {
+        key.chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    });
+    let before = if key.is_empty() || key.ends_with(':') && is_key {
+        before
+    } else {
+        " ".repeat(start)
+    };
+    before + &line.chars().skip(start).take(width).collect::<String>()
+}
+
+/// Whether the line of a problem at `path` may hold a key that somebody pasted.
+fn may_hold_a_secret(path: &str) -> bool {
+    path.contains("api_key") || path.contains("secret_key_ref")
 }
 
 fn render_one(diagnostic: &Diagnostic, file: &str, lines: &[&str], out: &mut String) {
@@ -147,17 +225,42 @@ fn render_one(diagnostic: &Diagnostic, file: &str, lines: &[&str], out: &mut Str
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let Position { line, column, width } = diagnostic.position;
-    let _ = writeln!(out, "{severity}[{}]: {}", diagnostic.code.as_str(), diagnostic.message);
-    let place = if diagnostic.path.is_empty() { String::new() } else { format!(" ({})", diagnostic.path) };
+    let Position {
+        line,
+        column,
+        width,
+    } = diagnostic.position;
+    let _ = writeln!(
+        out,
+        "{severity}[{}]: {}",
+        diagnostic.code.as_str(),
+        diagnostic.message
+    );
+    let place = if diagnostic.path.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", diagnostic.path)
+    };
     let _ = writeln!(out, "  --> {file}:{line}:{column}{place}");
-    if let Some(source) = line.checked_sub(1).and_then(|at| lines.get(at)) {
+    let source = line
+        .checked_sub(1)
+        .and_then(|at| lines.get(at))
+        .filter(|_| !may_hold_a_secret(&diagnostic.path));
+    if let Some(source) = source {
+        let source = excerpt(source, column.saturating_sub(1), width);
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         let indent = " ".repeat(column.saturating_sub(1));
-        let room = source.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+        let room = source
+            .chars()
+            .count()
+            .saturating_sub(column.saturating_sub(1))
+            .max(1);
         let underline = "^".repeat(width.clamp(1, room));
-        let _ = writeln!(out, " {margin} |\n {number} | {source}\n {margin} | {indent}{underline}\n {margin} |");
+        let _ = writeln!(
+            out,
+            " {margin} |\n {number} | {source}\n {margin} | {indent}{underline}\n {margin} |"
+        );
     }
     let _ = writeln!(out, "hint: {}\n", diagnostic.hint);
 }

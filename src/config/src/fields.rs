@@ -22,9 +22,19 @@ impl<'n> Fields<'n> {
     /// Starts reading `node`, which must be a mapping.
     pub(crate) fn of(node: &'n Node, path: &str, report: &mut Report) -> Option<Self> {
         match &node.value {
-            Value::Mapping(entries) => Some(Self { entries, path: path.to_owned(), position: node.position, known: Vec::new() }),
+            Value::Mapping(entries) => Some(Self {
+                entries,
+                path: path.to_owned(),
+                position: node.position,
+                known: Vec::new(),
+            }),
             // `key:` with nothing behind it is an empty mapping.
-            Value::Scalar(Scalar::Null) => Some(Self { entries: &[], path: path.to_owned(), position: node.position, known: Vec::new() }),
+            Value::Scalar(Scalar::Null) => Some(Self {
+                entries: &[],
+                path: path.to_owned(),
+                position: node.position,
+                known: Vec::new(),
+            }),
             _ => {
                 wrong_type(node, path, "a mapping", report);
                 None
@@ -34,13 +44,30 @@ impl<'n> Fields<'n> {
 
     /// Path of the field `key`.
     pub(crate) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// The value of `key`, if it is there.
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.known.push(key);
-        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.value)
+    }
+
+    /// Where `key` stands, or the mapping if it is not there.
+    pub(crate) fn key_position(&self, key: &str) -> Position {
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map_or(self.position, |entry| entry.position)
     }
 
     /// The mapping at `key`, if it is there.
@@ -62,7 +89,11 @@ impl<'n> Fields<'n> {
     }
 
     /// The string at `key`, if it is there.
-    pub(crate) fn text(&mut self, key: &'static str, report: &mut Report) -> Option<(&'n str, Position)> {
+    pub(crate) fn text(
+        &mut self,
+        key: &'static str,
+        report: &mut Report,
+    ) -> Option<(&'n str, Position)> {
         let node = self.get(key)?;
         match &node.value {
             Value::Scalar(Scalar::Text(text)) => Some((text, node.position)),
@@ -86,7 +117,12 @@ impl<'n> Fields<'n> {
     }
 
     /// The whole number at `key`, if it is there and within `range`.
-    pub(crate) fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>, report: &mut Report) -> Option<u32> {
+    pub(crate) fn integer(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u32>,
+        report: &mut Report,
+    ) -> Option<u32> {
         let node = self.get(key)?;
         let path = self.path_of(key);
         let Value::Scalar(Scalar::Int(value)) = &node.value else {
@@ -96,19 +132,37 @@ impl<'n> Fields<'n> {
         match u32::try_from(*value) {
             Ok(value) if range.contains(&value) => Some(value),
             _ => {
-                let message = format!("`{key}` is {value}, which is outside {} to {}", range.start(), range.end());
-                report.error(Code::InvalidValue, &path, node.position, message, format!("use a value from {} to {}", range.start(), range.end()));
+                let message = format!(
+                    "`{key}` is {value}, which is outside {} to {}",
+                    range.start(),
+                    range.end()
+                );
+                report.error(
+                    Code::InvalidValue,
+                    &path,
+                    node.position,
+                    message,
+                    format!("use a value from {} to {}", range.start(), range.end()),
+                );
                 None
             }
         }
     }
 
     /// The number at `key`, if it is there and within `range`.
-    pub(crate) fn number(&mut self, key: &'static str, range: RangeInclusive<f64>, report: &mut Report) -> Option<f64> {
+    pub(crate) fn number(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<f64>,
+        report: &mut Report,
+    ) -> Option<f64> {
         let node = self.get(key)?;
         let path = self.path_of(key);
         let value = match &node.value {
-            #[expect(clippy::cast_precision_loss, reason = "values outside f64's exact range are refused by `range`")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "values outside f64's exact range are refused by `range`"
+            )]
             Value::Scalar(Scalar::Int(value)) => *value as f64,
             Value::Scalar(Scalar::Float(value)) => *value,
             _ => {
@@ -119,8 +173,18 @@ impl<'n> Fields<'n> {
         if range.contains(&value) {
             return Some(value);
         }
-        let message = format!("`{key}` is {value}, which is outside {} to {}", range.start(), range.end());
-        report.error(Code::InvalidValue, &path, node.position, message, format!("use a value from {} to {}", range.start(), range.end()));
+        let message = format!(
+            "`{key}` is {value}, which is outside {} to {}",
+            range.start(),
+            range.end()
+        );
+        report.error(
+            Code::InvalidValue,
+            &path,
+            node.position,
+            message,
+            format!("use a value from {} to {}", range.start(), range.end()),
+        );
         None
     }
 
@@ -140,22 +204,44 @@ impl<'n> Fields<'n> {
         let path = self.path_of(key);
         if unsupported.contains(&word) {
             let message = format!("`{key}: {word}` is not supported by this gateway yet");
-            report.error(Code::NotSupported, &path, position, message, format!("use {names}"));
+            report.error(
+                Code::NotSupported,
+                &path,
+                position,
+                message,
+                format!("use {names}"),
+            );
         } else {
-            report.error(Code::InvalidValue, &path, position, format!("`{key}` cannot be `{word}`"), format!("expected one of {names}"));
+            report.error(
+                Code::InvalidValue,
+                &path,
+                position,
+                format!("`{key}` cannot be `{word}`"),
+                format!("expected one of {names}"),
+            );
         }
         None
     }
 
     /// Reports a required key that is missing.
     pub(crate) fn missing(&self, key: &str, hint: &str, report: &mut Report) {
-        report.error(Code::Missing, &self.path_of(key), self.position, format!("`{}` is missing", self.path_of(key)), hint);
+        report.error(
+            Code::Missing,
+            &self.path_of(key),
+            self.position,
+            format!("`{}` is missing", self.path_of(key)),
+            hint,
+        );
     }
 
     /// The string at `key`, which must be there.
-    pub(crate) fn required_text(&mut self, key: &'static str, hint: &str, report: &mut Report) -> Option<(&'n str, Position)> {
-        if self.entries.iter().all(|entry| entry.key != key) {
-            self.known.push(key);
+    pub(crate) fn required_text(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        report: &mut Report,
+    ) -> Option<(&'n str, Position)> {
+        if self.get(key).is_none() {
             self.missing(key, hint, report);
             return None;
         }
@@ -164,10 +250,16 @@ impl<'n> Fields<'n> {
 
     /// Ends the reading: whatever was not asked for is unknown, or known and unsupported.
     pub(crate) fn finish(self, unsupported: &[Unsupported], report: &mut Report) {
-        for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
+        for entry in self
+            .entries
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.key.as_str()))
+        {
             let path = self.path_of(&entry.key);
             if let Some((_, remedy)) = unsupported.iter().find(|(key, _)| *key == entry.key) {
-                let message = format!("`{path}` is a setting of the product that this gateway does not enforce yet");
+                let message = format!(
+                    "`{path}` is a setting of the product that this gateway does not enforce yet"
+                );
                 report.error(Code::NotSupported, &path, entry.position, message, *remedy);
                 continue;
             }
@@ -175,7 +267,13 @@ impl<'n> Fields<'n> {
                 Some(key) => format!("did you mean `{key}`?"),
                 None => format!("known keys here: {}", join(self.known.iter().copied())),
             };
-            report.error(Code::UnknownKey, &path, entry.position, format!("unknown key `{}`", entry.key), hint);
+            report.error(
+                Code::UnknownKey,
+                &path,
+                entry.position,
+                format!("unknown key `{}`", entry.key),
+                hint,
+            );
         }
     }
 }
@@ -183,21 +281,41 @@ impl<'n> Fields<'n> {
 /// Reports a value of the wrong type.
 pub(crate) fn wrong_type(node: &Node, path: &str, expected: &str, report: &mut Report) {
     let hint = match &node.value {
-        Value::Scalar(Scalar::Int(_) | Scalar::Float(_) | Scalar::Bool(_)) if expected == "a string" => "put it in quotes".to_owned(),
+        Value::Scalar(Scalar::Int(_) | Scalar::Float(_) | Scalar::Bool(_))
+            if expected == "a string" =>
+        {
+            "put it in quotes".to_owned()
+        }
         _ => format!("write {expected} here"),
     };
-    report.error(Code::WrongType, path, node.position, format!("`{path}` must be {expected}, not {}", node.describe()), hint);
+    report.error(
+        Code::WrongType,
+        path,
+        node.position,
+        format!("`{path}` must be {expected}, not {}", node.describe()),
+        hint,
+    );
 }
 
 /// Words for a message: `` `a`, `b` ``.
 pub(crate) fn join<'w>(words: impl Iterator<Item = &'w str>) -> String {
-    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The candidate that `word` is most likely a misspelling of.
-pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn closest<'c>(
+    word: &str,
+    candidates: impl Iterator<Item = &'c str>,
+) -> Option<&'c str> {
     let limit = (word.chars().count() / 3).max(1);
-    candidates.map(|candidate| (distance(word, candidate), candidate)).filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+    candidates
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 /// Levenshtein distance.
@@ -209,7 +327,11 @@ fn distance(left: &str, right: &str) -> usize {
         for (cell, (r, pair)) in right.iter().zip(row.windows(2)).enumerate() {
             let [diagonal, above] = pair else { continue };
             let before = next.get(cell).copied().unwrap_or_default();
-            next.push((diagonal + usize::from(l != *r)).min(above + 1).min(before + 1));
+            next.push(
+                (diagonal + usize::from(l != *r))
+                    .min(above + 1)
+                    .min(before + 1),
+            );
         }
         row = next;
     }

@@ -115,20 +115,42 @@ impl BaseUrl {
             return Err("its path may not contain empty or dot segments");
         }
         let is_versioned = path.rsplit('/').next().is_some_and(is_version);
-        let path = if is_versioned { path.to_owned() } else { format!("{path}/v1") };
-        Ok(Self { tls, host: host.to_owned(), port, path })
+        let path = if is_versioned {
+            path.to_owned()
+        } else {
+            format!("{path}/v1")
+        };
+        Ok(Self {
+            tls,
+            host: host.to_owned(),
+            port,
+            path,
+        })
     }
 
     /// Value of the `Host` header.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        if self.port == if self.tls { 443 } else { 80 } {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
     }
 }
 
 fn split_port(authority: &str, tls: bool) -> Result<(&str, u16), &'static str> {
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) if host.parse::<std::net::Ipv6Addr>().is_ok() => (host, port.strip_prefix(':')),
+    let (host, port) = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((host, port)) if host.parse::<std::net::Ipv6Addr>().is_ok() => {
+            (host, port.strip_prefix(':'))
+        }
         Some(_) => return Err("the brackets hold no IPv6 address"),
         None => match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -136,15 +158,35 @@ fn split_port(authority: &str, tls: bool) -> Result<(&str, u16), &'static str> {
         },
     };
     let port = match port {
-        None => if tls { 443 } else { 80 },
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("its port must be from 1 to 65535")?,
+        None => {
+            if tls {
+                443
+            } else {
+                80
+            }
+        }
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or("its port must be from 1 to 65535")?,
     };
-    let is_name = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'));
-    if is_name { Ok((host, port)) } else { Err("its host must be a name or an address") }
+    let is_name = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'));
+    if is_name {
+        Ok((host, port))
+    } else {
+        Err("its host must be a name or an address")
+    }
 }
 
 fn is_version(segment: &str) -> bool {
-    segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+    segment.strip_prefix('v').is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.chars().all(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 #[cfg(test)]
@@ -153,17 +195,43 @@ mod tests {
 
     #[test]
     fn urls_with_and_without_version_are_the_same() {
-        for url in ["https://api.together.xyz/v1", "https://api.together.xyz", "https://api.together.xyz/", "https://api.together.xyz:443/v1/"] {
+        for url in [
+            "https://api.together.xyz/v1",
+            "https://api.together.xyz",
+            "https://api.together.xyz/",
+            "https://api.together.xyz:443/v1/",
+        ] {
             let parsed = BaseUrl::parse(url).unwrap();
-            assert_eq!((parsed.authority().as_str(), parsed.path.as_str()), ("api.together.xyz", "/v1"), "{url}");
+            assert_eq!(
+                (parsed.authority().as_str(), parsed.path.as_str()),
+                ("api.together.xyz", "/v1"),
+                "{url}"
+            );
         }
         let parsed = BaseUrl::parse("http://[::1]:8000/openai/v1").unwrap();
-        assert_eq!((parsed.authority().as_str(), parsed.path.as_str(), parsed.tls), ("[::1]:8000", "/openai/v1", false));
+        assert_eq!(
+            (
+                parsed.authority().as_str(),
+                parsed.path.as_str(),
+                parsed.tls
+            ),
+            ("[::1]:8000", "/openai/v1", false)
+        );
     }
 
     #[test]
     fn urls_that_are_more_than_a_place_are_refused() {
-        for url in ["api.x.y", "ftp://x", "https://u:p@x", "https://x/?a=1", "https://x/../y", "https://", "http://x:0", "http://x:99999", "http://[zz]"] {
+        for url in [
+            "api.x.y",
+            "ftp://x",
+            "https://u:p@x",
+            "https://x/?a=1",
+            "https://x/../y",
+            "https://",
+            "http://x:0",
+            "http://x:99999",
+            "http://[zz]",
+        ] {
             assert!(BaseUrl::parse(url).is_err(), "{url}");
         }
     }

@@ -40,7 +40,13 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
 const REMOVE: &str = "remove it; nothing would enforce it";
 
 /// Keys that only the legacy shape has at the top level.
-const LEGACY_KEYS: &[&str] = &["version", "gateway", "input_policies", "output_policies", "includes"];
+const LEGACY_KEYS: &[&str] = &[
+    "version",
+    "gateway",
+    "input_policies",
+    "output_policies",
+    "includes",
+];
 
 pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     if is_legacy(root) {
@@ -56,18 +62,35 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     fields.finish(UNSUPPORTED_SECTIONS, report);
     let (pack, policies, (strategy, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled { policies } else { Vec::new() };
-    Some(Gateway { pack, policies, strategy, targets })
+    Some(Gateway {
+        pack,
+        policies,
+        strategy,
+        targets,
+    })
 }
 
 fn is_legacy(root: &Node) -> bool {
-    let Value::Mapping(entries) = &root.value else { return false };
-    let has_list = entries.iter().any(|entry| entry.key == "policies" && matches!(entry.value.value, Value::Sequence(_)));
-    has_list || entries.iter().all(|entry| entry.key != "pack") && entries.iter().any(|entry| LEGACY_KEYS.contains(&entry.key.as_str()))
+    let Value::Mapping(entries) = &root.value else {
+        return false;
+    };
+    let has_list = entries
+        .iter()
+        .any(|entry| entry.key == "policies" && matches!(entry.value.value, Value::Sequence(_)));
+    has_list
+        || entries.iter().all(|entry| entry.key != "pack")
+            && entries
+                .iter()
+                .any(|entry| LEGACY_KEYS.contains(&entry.key.as_str()))
 }
 
 fn pack(root: &mut Fields<'_>, report: &mut Report) -> Option<Pack> {
     let Some(mut fields) = root.mapping("pack", report) else {
-        root.missing("pack", "add `pack:` with `name`, `version` and `enabled`", report);
+        root.missing(
+            "pack",
+            "add `pack:` with `name`, `version` and `enabled`",
+            report,
+        );
         return None;
     };
     let name = fields.required_text("name", "name the pack", report);
@@ -81,51 +104,109 @@ fn pack(root: &mut Fields<'_>, report: &mut Report) -> Option<Pack> {
             length(&fields.path_of(key), text, 0, limit, position, report);
         }
     }
-    let name_is_fine = name.is_some_and(|(name, position)| length(&fields.path_of("name"), name, 1, 200, position, report));
+    let name_is_fine = name.is_some_and(|(name, position)| {
+        length(&fields.path_of("name"), name, 1, 200, position, report)
+    });
     if let Some((version, position)) = version.filter(|(version, _)| !is_semver(version)) {
         let message = format!("`{version}` is not a version");
-        report.error(Code::InvalidValue, &fields.path_of("version"), position, message, "use MAJOR.MINOR.PATCH, such as `1.0.0`");
+        report.error(
+            Code::InvalidValue,
+            &fields.path_of("version"),
+            position,
+            message,
+            "use MAJOR.MINOR.PATCH, such as `1.0.0`",
+        );
     }
     if enabled == Some(false) {
-        let position = fields.get("enabled").map_or(fields.position, |node| node.position);
-        report.warning(Code::NoEffect, &fields.path_of("enabled"), position, "the pack is disabled: no policy runs", "set `enabled: true` to enforce the chain");
+        let position = fields
+            .get("enabled")
+            .map_or(fields.position, |node| node.position);
+        report.warning(
+            Code::NoEffect,
+            &fields.path_of("enabled"),
+            position,
+            "the pack is disabled: no policy runs",
+            "set `enabled: true` to enforce the chain",
+        );
     }
     fields.finish(&[], report);
     let (name, version) = (name.filter(|_| name_is_fine)?.0, version?.0);
-    Some(Pack { name: name.to_owned(), version: version.to_owned(), enabled: enabled? })
+    Some(Pack {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        enabled: enabled?,
+    })
 }
 
-fn length(path: &str, text: &str, min: usize, max: usize, position: crate::diagnostic::Position, report: &mut Report) -> bool {
+fn length(
+    path: &str,
+    text: &str,
+    min: usize,
+    max: usize,
+    position: crate::diagnostic::Position,
+    report: &mut Report,
+) -> bool {
     let fits = (min..=max).contains(&text.chars().count());
     if !fits {
         let message = format!("`{path}` must have {min} to {max} characters");
-        report.error(Code::InvalidValue, path, position, message, "shorten or fill it");
+        report.error(
+            Code::InvalidValue,
+            path,
+            position,
+            message,
+            "shorten or fill it",
+        );
     }
     fits
 }
 
 fn is_semver(version: &str) -> bool {
     let parts: Vec<&str> = version.split('.').collect();
-    parts.len() == 3 && parts.iter().all(|part| part.len() < 10 && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && (part.len() == 1 || !part.starts_with('0')))
+    parts.len() == 3
+        && parts.iter().all(|part| {
+            part.len() < 10
+                && !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_digit())
+                && (part.len() == 1 || !part.starts_with('0'))
+        })
 }
 
-const STRATEGIES: &[(&str, Strategy)] = &[("single", Strategy::Single), ("fallback", Strategy::Fallback), ("ordered", Strategy::Fallback)];
+const STRATEGIES: &[(&str, Strategy)] = &[
+    ("single", Strategy::Single),
+    ("fallback", Strategy::Fallback),
+    ("ordered", Strategy::Fallback),
+];
 
 const UNSUPPORTED_STRATEGIES: &[&str] = &[
-    "latency", "lowest_latency", "weighted_round_robin", "weighted", "round_robin", "round-robin", "highest_throughput", "cost", "random",
+    "latency",
+    "lowest_latency",
+    "weighted_round_robin",
+    "weighted",
+    "round_robin",
+    "round-robin",
+    "highest_throughput",
+    "cost",
+    "random",
 ];
 
 const UNSUPPORTED_PROVIDER_SECTIONS: &[Unsupported] = &[
     ("retry", REMOVE),
     ("circuit_breaker", REMOVE),
-    ("fallback", "remove it; `strategy: fallback` tries the targets in order on every failure"),
+    (
+        "fallback",
+        "remove it; `strategy: fallback` tries the targets in order on every failure",
+    ),
     ("latency", REMOVE),
     ("model_groups", REMOVE),
 ];
 
 fn providers(root: &mut Fields<'_>, report: &mut Report) -> Option<(Strategy, Vec<crate::Target>)> {
     let Some(mut fields) = root.mapping("providers", report) else {
-        root.missing("providers", "add `providers.targets` with at least one target", report);
+        root.missing(
+            "providers",
+            "add `providers.targets` with at least one target",
+            report,
+        );
         return None;
     };
     let direct = fields.choice("strategy", STRATEGIES, UNSUPPORTED_STRATEGIES, report);
@@ -137,13 +218,27 @@ fn providers(root: &mut Fields<'_>, report: &mut Report) -> Option<(Strategy, Ve
     if let (Some(direct), Some(routed)) = (direct, routed)
         && direct != routed
     {
-        let message = format!("`providers.strategy` says {}, `providers.routing.strategy` says {}", direct.name(), routed.name());
-        report.error(Code::Contradiction, "providers.routing.strategy", fields.position, message, "keep one of them");
+        let message = format!(
+            "`providers.strategy` says {}, `providers.routing.strategy` says {}",
+            direct.name(),
+            routed.name()
+        );
+        report.error(
+            Code::Contradiction,
+            "providers.routing.strategy",
+            fields.position,
+            message,
+            "keep one of them",
+        );
     }
     let strategy = direct.or(routed);
     let targets = targets::targets(&mut fields, strategy, report);
     fields.finish(UNSUPPORTED_PROVIDER_SECTIONS, report);
     let targets = targets?;
-    let default = if targets.len() == 1 { Strategy::Single } else { Strategy::Fallback };
+    let default = if targets.len() == 1 {
+        Strategy::Single
+    } else {
+        Strategy::Fallback
+    };
     Some((strategy.unwrap_or(default), targets))
 }

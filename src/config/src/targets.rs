@@ -13,24 +13,56 @@ use crate::{
 const MAX_TIMEOUT: u32 = 86_400;
 
 const UNSUPPORTED_FIELDS: &[Unsupported] = &[
-    ("api_key", "never write a key into the file; use `secret_key_ref: {env: NAME}`"),
-    ("api_key_header", "remove it; the key is sent as `Authorization: Bearer`"),
-    ("api_key_prefix", "remove it; the key is sent as `Authorization: Bearer`"),
-    ("provider_type", "remove it; targets speak the OpenAI format"),
+    (
+        "api_key",
+        "never write a key into the file; use `secret_key_ref: {env: NAME}`",
+    ),
+    (
+        "api_key_header",
+        "remove it; the key is sent as `Authorization: Bearer`",
+    ),
+    (
+        "api_key_prefix",
+        "remove it; the key is sent as `Authorization: Bearer`",
+    ),
+    (
+        "provider_type",
+        "remove it; targets speak the OpenAI format",
+    ),
     ("data_policy", "remove it; nothing would enforce it"),
     ("zdr", "remove it; nothing would enforce it"),
     ("data_collection", "remove it; nothing would enforce it"),
-    ("azure_api_version", "remove it; targets speak the OpenAI format"),
-    ("azure_deployment", "remove it; targets speak the OpenAI format"),
+    (
+        "azure_api_version",
+        "remove it; targets speak the OpenAI format",
+    ),
+    (
+        "azure_deployment",
+        "remove it; targets speak the OpenAI format",
+    ),
     ("path_template", "put the path into `base_url`"),
     ("escalation_routing", "remove it; nothing would enforce it"),
-    ("cloudflare_account_id_env", "put the account into `base_url`"),
-    ("snowflake_account_identifier_env", "remove it; targets speak the OpenAI format"),
+    (
+        "cloudflare_account_id_env",
+        "put the account into `base_url`",
+    ),
+    (
+        "snowflake_account_identifier_env",
+        "remove it; targets speak the OpenAI format",
+    ),
 ];
 
-pub(crate) fn targets(providers: &mut Fields<'_>, strategy: Option<Strategy>, report: &mut Report) -> Option<Vec<Target>> {
+pub(crate) fn targets(
+    providers: &mut Fields<'_>,
+    strategy: Option<Strategy>,
+    report: &mut Report,
+) -> Option<Vec<Target>> {
     if providers.get("targets").is_none() {
-        providers.missing("targets", "add at least one target with `id`, `provider` and `model`", report);
+        providers.missing(
+            "targets",
+            "add at least one target with `id`, `provider` and `model`",
+            report,
+        );
         return None;
     }
     let nodes = providers.list("targets", report)?;
@@ -38,25 +70,51 @@ pub(crate) fn targets(providers: &mut Fields<'_>, strategy: Option<Strategy>, re
     let mut ids: Vec<(&str, usize)> = Vec::new();
     let mut targets = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
-        let Some(mut fields) = Fields::of(node, &format!("{path}[{index}]"), report) else { continue };
+        let Some(mut fields) = Fields::of(node, &format!("{path}[{index}]"), report) else {
+            continue;
+        };
         if let Some((id, position)) = fields.text("id", &mut Report::default()) {
             match ids.iter().find(|(other, _)| *other == id) {
                 Some((_, line)) => {
-                    let message = format!("duplicate target id \"{id}\"; the first is on line {line}");
-                    report.error(Code::Duplicate, &fields.path_of("id"), position, message, "give each target an id of its own");
+                    let message =
+                        format!("duplicate target id \"{id}\"; the first is on line {line}");
+                    report.error(
+                        Code::Duplicate,
+                        &fields.path_of("id"),
+                        position,
+                        message,
+                        "give each target an id of its own",
+                    );
                 }
                 None => ids.push((id, position.line)),
             }
         }
         targets.extend(target(fields, report));
     }
-    let position = nodes.first().map_or(providers.position, |node| node.position);
+    let position = nodes
+        .first()
+        .map_or(providers.position, |node| node.position);
     if nodes.is_empty() {
-        report.error(Code::Missing, &path, position, "`providers.targets` is empty", "add at least one target");
+        report.error(
+            Code::Missing,
+            &path,
+            position,
+            "`providers.targets` is empty",
+            "add at least one target",
+        );
     }
     if strategy == Some(Strategy::Single) && nodes.len() > 1 {
-        let message = format!("`strategy: single` uses one target, and there are {}", nodes.len());
-        report.error(Code::Contradiction, &path, position, message, "use `strategy: fallback`, or remove the other targets");
+        let message = format!(
+            "`strategy: single` uses one target, and there are {}",
+            nodes.len()
+        );
+        report.error(
+            Code::Contradiction,
+            &path,
+            position,
+            message,
+            "use `strategy: fallback`, or remove the other targets",
+        );
     }
     (targets.len() == nodes.len() && !targets.is_empty()).then_some(targets)
 }
@@ -65,19 +123,33 @@ fn target(mut fields: Fields<'_>, report: &mut Report) -> Option<Target> {
     let id = fields.required_text("id", "give the target an id", report);
     if let Some((id, position)) = id.filter(|(id, _)| !is_id(id)) {
         let message = format!("the id `{id}` cannot be used as a name");
-        report.error(Code::InvalidValue, &fields.path_of("id"), position, message, "use 1 to 64 letters, digits, `_`, `-` and `.`");
+        report.error(
+            Code::InvalidValue,
+            &fields.path_of("id"),
+            position,
+            message,
+            "use 1 to 64 letters, digits, `_`, `-` and `.`",
+        );
     }
     let (known, model) = provider_and_model(&mut fields, report);
     let base_url = base_url(&mut fields, known, report);
     let key_env = key_env(&mut fields, known, report);
-    let timeout_seconds = fields.integer("timeout_seconds", 1..=MAX_TIMEOUT, report).unwrap_or(60);
-    let stream_timeout_seconds = fields.integer("stream_timeout_seconds", 1..=MAX_TIMEOUT, report).unwrap_or(timeout_seconds);
+    let timeout_seconds = fields
+        .integer("timeout_seconds", 1..=MAX_TIMEOUT, report)
+        .unwrap_or(60);
+    let stream_timeout_seconds = fields
+        .integer("stream_timeout_seconds", 1..=MAX_TIMEOUT, report)
+        .unwrap_or(timeout_seconds);
     fields.choice("format", &[("openai", ())], &["anthropic"], report);
-    let description = fields.text("description", report).map(|(text, _)| text.to_owned());
+    let description = fields
+        .text("description", report)
+        .map(|(text, _)| text.to_owned());
     let weight = weight(&mut fields, report);
     let pricing = pricing(&mut fields, report);
     let health_probe = health_probe(&mut fields, report);
-    let quantizations = fields.text("quantizations", report).map(|(text, _)| text.to_owned());
+    let quantizations = fields
+        .text("quantizations", report)
+        .map(|(text, _)| text.to_owned());
     fields.finish(UNSUPPORTED_FIELDS, report);
     Some(Target {
         id: id?.0.to_owned(),
@@ -97,14 +169,22 @@ fn target(mut fields: Fields<'_>, report: &mut Report) -> Option<Target> {
 
 /// Ids become cluster names, metric labels and header values.
 fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 /// `provider: together` with `model`, or `provider: together:chat:<model>`.
-fn provider_and_model(fields: &mut Fields<'_>, report: &mut Report) -> (Option<&'static Provider>, Option<String>) {
+fn provider_and_model(
+    fields: &mut Fields<'_>,
+    report: &mut Report,
+) -> (Option<&'static Provider>, Option<String>) {
     let stated = fields.required_text("provider", "name a provider, such as `together`", report);
     let explicit = fields.text("model", report);
-    let Some((text, position)) = stated else { return (None, explicit.map(|(model, _)| model.to_owned())) };
+    let Some((text, position)) = stated else {
+        return (None, explicit.map(|(model, _)| model.to_owned()));
+    };
     let mut parts = text.splitn(3, ':');
     let name = parts.next().unwrap_or_default();
     let known = find_provider(name, &fields.path_of("provider"), position, report);
@@ -113,82 +193,162 @@ fn provider_and_model(fields: &mut Fields<'_>, report: &mut Report) -> (Option<&
         (Some("chat"), Some(model)) if !model.is_empty() => Some(model),
         (Some("completion" | "embedding"), _) => {
             let message = format!("`{text}` is not a chat target");
-            report.error(Code::NotSupported, &fields.path_of("provider"), position, message, format!("use `{name}:chat:<model>`"));
+            report.error(
+                Code::NotSupported,
+                &fields.path_of("provider"),
+                position,
+                message,
+                format!("use `{name}:chat:<model>`"),
+            );
             return (known, None);
         }
         _ => {
             let message = format!("`{text}` is not a provider shorthand");
-            report.error(Code::InvalidValue, &fields.path_of("provider"), position, message, format!("use `{name}` or `{name}:chat:<model>`"));
+            report.error(
+                Code::InvalidValue,
+                &fields.path_of("provider"),
+                position,
+                message,
+                format!("use `{name}` or `{name}:chat:<model>`"),
+            );
             return (known, None);
         }
     };
     let model = match (embedded, explicit) {
         (Some(embedded), Some((explicit, position))) if embedded != explicit => {
             let message = format!("`model` says `{explicit}`, the shorthand says `{embedded}`");
-            report.error(Code::Contradiction, &fields.path_of("model"), position, message, "keep one of them");
+            report.error(
+                Code::Contradiction,
+                &fields.path_of("model"),
+                position,
+                message,
+                "keep one of them",
+            );
             None
         }
         (Some(model), _) | (None, Some((model, _))) if !model.is_empty() => Some(model.to_owned()),
         _ => {
-            fields.missing("model", "add `model`, or write it into `provider` as `together:chat:<model>`", report);
+            fields.missing(
+                "model",
+                "add `model`, or write it into `provider` as `together:chat:<model>`",
+                report,
+            );
             None
         }
     };
     (known, model)
 }
 
-fn find_provider(name: &str, path: &str, position: Position, report: &mut Report) -> Option<&'static Provider> {
+fn find_provider(
+    name: &str,
+    path: &str,
+    position: Position,
+    report: &mut Report,
+) -> Option<&'static Provider> {
     if let Some(known) = provider(name) {
         return Some(known);
     }
     if OTHER_FORMATS.contains(&name) {
-        let message = format!("provider `{name}` speaks a format that this gateway does not translate yet");
-        report.error(Code::NotSupported, path, position, message, "use a provider that speaks the OpenAI format");
+        let message =
+            format!("provider `{name}` speaks a format that this gateway does not translate yet");
+        report.error(
+            Code::NotSupported,
+            path,
+            position,
+            message,
+            "use a provider that speaks the OpenAI format",
+        );
         return None;
     }
     let hint = match closest(name, names()) {
         Some(other) => format!("did you mean `{other}`?"),
-        None => format!("known providers: {}; for another one that speaks the OpenAI format use `openai` with its `base_url`", join(names())),
+        None => format!(
+            "known providers: {}; for another one that speaks the OpenAI format use `openai` with its `base_url`",
+            join(names())
+        ),
     };
-    report.error(Code::UnknownProvider, path, position, format!("unknown provider `{name}`"), hint);
+    report.error(
+        Code::UnknownProvider,
+        path,
+        position,
+        format!("unknown provider `{name}`"),
+        hint,
+    );
     None
 }
 
-fn base_url(fields: &mut Fields<'_>, known: Option<&'static Provider>, report: &mut Report) -> Option<BaseUrl> {
+fn base_url(
+    fields: &mut Fields<'_>,
+    known: Option<&'static Provider>,
+    report: &mut Report,
+) -> Option<BaseUrl> {
     let path = fields.path_of("base_url");
     if let Some((url, position)) = fields.text("base_url", report) {
         return match BaseUrl::parse(url) {
             Ok(base_url) => Some(base_url),
             Err(reason) => {
-                report.error(Code::InvalidValue, &path, position, format!("`base_url` cannot be used: {reason}"), "use a URL such as `https://api.together.xyz/v1`");
+                report.error(
+                    Code::InvalidValue,
+                    &path,
+                    position,
+                    format!("`base_url` cannot be used: {reason}"),
+                    "use a URL such as `https://api.together.xyz/v1`",
+                );
                 None
             }
         };
     }
     let known = known?;
     if known.base_url.is_none() {
-        fields.missing("base_url", &format!("`{}` has a different URL for every account", known.id), report);
+        fields.missing(
+            "base_url",
+            &format!("`{}` has a different URL for every account", known.id),
+            report,
+        );
     }
     known.base_url.and_then(|url| BaseUrl::parse(url).ok())
 }
 
-fn key_env(fields: &mut Fields<'_>, known: Option<&'static Provider>, report: &mut Report) -> Option<String> {
+fn key_env(
+    fields: &mut Fields<'_>,
+    known: Option<&'static Provider>,
+    report: &mut Report,
+) -> Option<String> {
     let default = known.and_then(|known| known.key_env).map(str::to_owned);
-    let Some(mut reference) = fields.mapping("secret_key_ref", report) else { return default };
+    let Some(mut reference) = fields.mapping("secret_key_ref", report) else {
+        return default;
+    };
     let name = reference.text("env", report);
     if name.is_none() && reference.get("env").is_none() {
-        reference.missing("env", "name the environment variable that holds the key", report);
+        reference.missing(
+            "env",
+            "name the environment variable that holds the key",
+            report,
+        );
     }
-    if let Some((name, position)) = name.filter(|(name, _)| !is_variable(name)) {
-        let message = format!("`{name}` is not the name of an environment variable");
-        report.error(Code::InvalidValue, &reference.path_of("env"), position, message, "use letters, digits and `_`; the key itself never stands in the file");
+    if let Some((_, position)) = name.filter(|(name, _)| !is_variable(name)) {
+        let message = "`env` must be the name of an environment variable";
+        report.error(
+            Code::InvalidValue,
+            &reference.path_of("env"),
+            position,
+            message,
+            "use letters, digits and `_`; the key itself never stands in the file",
+        );
     }
-    reference.finish(&[("store", "use `env: NAME`; secret stores are not supported")], report);
+    reference.finish(
+        &[("store", "use `env: NAME`; secret stores are not supported")],
+        report,
+    );
     name.map(|(name, _)| name.to_owned()).or(default)
 }
 
 fn is_variable(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn weight(fields: &mut Fields<'_>, report: &mut Report) -> f64 {
@@ -196,7 +356,13 @@ fn weight(fields: &mut Fields<'_>, report: &mut Report) -> f64 {
     let weight = fields.number("weight", 0.0..=1e6, report);
     if let (Some(node), Some(_)) = (node, weight) {
         let path = fields.path_of("weight");
-        report.warning(Code::NoEffect, &path, node.position, "`weight` has no effect on the strategies `single` and `fallback`", "remove it");
+        report.warning(
+            Code::NoEffect,
+            &path,
+            node.position,
+            "`weight` has no effect on the strategies `single` and `fallback`",
+            "remove it",
+        );
     }
     weight.unwrap_or(1.0)
 }
@@ -211,14 +377,24 @@ fn pricing(fields: &mut Fields<'_>, report: &mut Report) -> Option<Pricing> {
         }
     }
     pricing.finish(&[], report);
-    Some(Pricing { prompt: prompt?, completion: completion? })
+    Some(Pricing {
+        prompt: prompt?,
+        completion: completion?,
+    })
 }
 
 fn health_probe(fields: &mut Fields<'_>, report: &mut Report) -> Option<HealthProbe> {
     let mut probe = fields.mapping("health_probe", report)?;
     let enabled = probe.boolean("enabled", report).unwrap_or(false);
-    let interval_seconds = probe.integer("interval_seconds", 1..=3600, report).unwrap_or(30);
-    let timeout_seconds = probe.integer("timeout_seconds", 1..=600, report).unwrap_or(5);
+    let interval_seconds = probe
+        .integer("interval_seconds", 1..=3600, report)
+        .unwrap_or(30);
+    let timeout_seconds = probe
+        .integer("timeout_seconds", 1..=600, report)
+        .unwrap_or(5);
     probe.finish(&[], report);
-    enabled.then_some(HealthProbe { interval_seconds, timeout_seconds })
+    enabled.then_some(HealthProbe {
+        interval_seconds,
+        timeout_seconds,
+    })
 }

@@ -64,7 +64,13 @@ impl Node {
 
 /// Parses one document. `None` when there is no tree to go on with; the reason is in `report`.
 pub(crate) fn parse(source: &str, report: &mut Report) -> Option<Node> {
-    let mut builder = Builder { parser: Parser::new_from_str(source), report, anchors: BTreeMap::new(), nodes: 0, path: Vec::new() };
+    let mut builder = Builder {
+        parser: Parser::new_from_str(source),
+        report,
+        anchors: BTreeMap::new(),
+        nodes: 0,
+        path: Vec::new(),
+    };
     builder.document()
 }
 
@@ -83,17 +89,34 @@ impl<'s> Builder<'s, '_> {
         loop {
             let (event, span) = self.next()?;
             match event {
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamStart
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Nothing => {}
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
-                    return self.refuse(span, "the file has more than one YAML document", "keep one document per file");
+                    return self.refuse(
+                        span,
+                        "the file has more than one YAML document",
+                        "keep one document per file",
+                    );
                 }
                 event => root = Some(self.node(event, span, 0)?),
             }
         }
         if root.is_none() {
-            let start = Position { line: 1, column: 1, width: 1 };
-            self.report.error(Code::Yaml, "", start, "the file is empty", "start from policy-configs/minimal.yaml");
+            let start = Position {
+                line: 1,
+                column: 1,
+                width: 1,
+            };
+            self.report.error(
+                Code::Yaml,
+                "",
+                start,
+                "the file is empty",
+                "start from policy-configs/minimal.yaml",
+            );
         }
         root
     }
@@ -103,36 +126,64 @@ impl<'s> Builder<'s, '_> {
             Ok(next) => Some(next),
             Err(error) => {
                 let marker = error.marker();
-                let position = Position { line: marker.line().max(1), column: marker.col() + 1, width: 1 };
-                self.report.error(Code::Yaml, "", position, format!("this is not YAML: {}", error.info()), "check quotes, colons and indentation near here");
+                let position = Position {
+                    line: marker.line().max(1),
+                    column: marker.col() + 1,
+                    width: 1,
+                };
+                self.report.error(
+                    Code::Yaml,
+                    "",
+                    position,
+                    format!("this is not YAML: {}", error.info()),
+                    "check quotes, colons and indentation near here",
+                );
                 None
             }
         }
     }
 
     fn refuse(&mut self, span: Span, message: &str, hint: &str) -> Option<Node> {
-        self.report.error(Code::Yaml, "", position(span), message, hint);
+        self.report
+            .error(Code::Yaml, "", position(span), message, hint);
         None
     }
 
     fn node(&mut self, event: Event<'s>, span: Span, depth: usize) -> Option<Node> {
         self.nodes += 1;
         if self.nodes > MAX_NODES || depth > MAX_DEPTH {
-            return self.refuse(span, "the file is too large or too deeply nested", "a policy file has a few hundred values");
+            return self.refuse(
+                span,
+                "the file is too large or too deeply nested",
+                "a policy file has a few hundred values",
+            );
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if tag.is_some() {
-                    return self.refuse(span, "YAML tags are not accepted", "remove the `!…`; quote a value to make it a string");
+                    return self.refuse(
+                        span,
+                        "YAML tags are not accepted",
+                        "remove the `!…`; quote a value to make it a string",
+                    );
                 }
                 (Value::Scalar(scalar(&text, style)), anchor)
             }
             Event::SequenceStart(anchor, _) => (self.sequence(depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.mapping(depth)?, anchor),
             Event::Alias(anchor) => return self.alias(anchor, span),
-            _ => return self.refuse(span, "this is not YAML: a value was expected", "check the indentation near here"),
+            _ => {
+                return self.refuse(
+                    span,
+                    "this is not YAML: a value was expected",
+                    "check the indentation near here",
+                );
+            }
         };
-        let node = Node { value, position: position(span) };
+        let node = Node {
+            value,
+            position: position(span),
+        };
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -141,13 +192,24 @@ impl<'s> Builder<'s, '_> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Option<Node> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
-            return self.refuse(span, "the alias refers to nothing", "define the anchor (`&name`) before its alias (`*name`)");
+            return self.refuse(
+                span,
+                "the alias refers to nothing",
+                "define the anchor (`&name`) before its alias (`*name`)",
+            );
         };
         self.nodes += count(&node);
         if self.nodes > MAX_NODES {
-            return self.refuse(span, "the file is too large", "aliases multiply it; write the values out");
+            return self.refuse(
+                span,
+                "the file is too large",
+                "aliases multiply it; write the values out",
+            );
         }
-        Some(Node { position: position(span), ..node })
+        Some(Node {
+            position: position(span),
+            ..node
+        })
     }
 
     fn sequence(&mut self, depth: usize) -> Option<Value> {
@@ -182,10 +244,23 @@ impl<'s> Builder<'s, '_> {
             let path = self.path.concat();
             self.path.pop();
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                let message = format!("the key `{key}` occurs twice; the first is on line {}", first.position.line);
-                self.report.error(Code::DuplicateKey, path.trim_start_matches('.'), position, message, "keep one of them");
+                let message = format!(
+                    "the key `{key}` occurs twice; the first is on line {}",
+                    first.position.line
+                );
+                self.report.error(
+                    Code::DuplicateKey,
+                    path.trim_start_matches('.'),
+                    position,
+                    message,
+                    "keep one of them",
+                );
             } else {
-                entries.push(Entry { key, position, value });
+                entries.push(Entry {
+                    key,
+                    position,
+                    value,
+                });
             }
         }
     }
@@ -200,8 +275,16 @@ fn count(node: &Node) -> usize {
 }
 
 fn position(span: Span) -> Position {
-    let width = if span.start.line() == span.end.line() { span.end.col().saturating_sub(span.start.col()) } else { 1 };
-    Position { line: span.start.line().max(1), column: span.start.col() + 1, width: width.max(1) }
+    let width = if span.start.line() == span.end.line() {
+        span.end.col().saturating_sub(span.start.col())
+    } else {
+        1
+    };
+    Position {
+        line: span.start.line().max(1),
+        column: span.start.col() + 1,
+        width: width.max(1),
+    }
 }
 
 /// Resolves a scalar by the core schema (YAML 1.2.2 §10.3.2).
@@ -219,8 +302,13 @@ fn scalar(text: &str, style: ScalarStyle) -> Scalar {
 
 fn number(text: &str) -> Option<Scalar> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !digits.contains(|c: char| c.is_ascii_digit()) {
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        || !digits.contains(|c: char| c.is_ascii_digit())
+    {
         return None;
     }
-    text.parse().map(Scalar::Int).or_else(|_| text.parse().map(Scalar::Float)).ok()
+    text.parse()
+        .map(Scalar::Int)
+        .or_else(|_| text.parse().map(Scalar::Float))
+        .ok()
 }

@@ -15,8 +15,15 @@ pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
     let rewrites = rewrites_per_attempt(gateway);
     let composite = rewrites.then(|| composite(gateway, options));
-    let targets = gateway.targets.iter().map(|target| target_cluster(target, !rewrites, options));
-    composite.into_iter().chain(targets).chain([admin(options)]).collect()
+    let targets = gateway
+        .targets
+        .iter()
+        .map(|target| target_cluster(target, !rewrites, options));
+    composite
+        .into_iter()
+        .chain(targets)
+        .chain([admin(options)])
+        .collect()
 }
 
 /// Limits that must never refuse a request: the default of three retries at a time would end failover under load.
@@ -25,7 +32,11 @@ fn unlimited() -> Value {
 }
 
 fn composite(gateway: &Gateway, options: &Options) -> Value {
-    let members: Value = gateway.targets.iter().map(|target| json!({"name": cluster_name(target)})).collect();
+    let members: Value = gateway
+        .targets
+        .iter()
+        .map(|target| json!({"name": cluster_name(target)}))
+        .collect();
     json!({
         "name": FALLBACK_CLUSTER,
         "connect_timeout": "5s",
@@ -53,7 +64,15 @@ fn target_cluster(target: &Target, own_filters: bool, options: &Options) -> Valu
             "max_stream_duration": format!("{}s", attempt_seconds(target))},
     });
     // TLS negotiates HTTP/2; plain text is HTTP/1.1.
-    protocol[if url.tls { "auto_config" } else { "explicit_http_config" }] = if url.tls { json!({}) } else { json!({"http_protocol_options": {}}) };
+    protocol[if url.tls {
+        "auto_config"
+    } else {
+        "explicit_http_config"
+    }] = if url.tls {
+        json!({})
+    } else {
+        json!({"http_protocol_options": {}})
+    };
     if own_filters {
         protocol["http_filters"] = filters::for_target(target);
     }
@@ -93,7 +112,8 @@ fn tls(address: Option<IpAddr>, host: &str, options: &Options) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
     });
     if address.is_some() {
-        validation["match_typed_subject_alt_names"] = json!([{"san_type": "IP_ADDRESS", "matcher": {"exact": host}}]);
+        validation["match_typed_subject_alt_names"] =
+            json!([{"san_type": "IP_ADDRESS", "matcher": {"exact": host}}]);
     } else {
         // From the endpoint's name. `auto_sni` would take the client's Host and freeze it for all attempts.
         socket["auto_host_sni"] = json!(true);

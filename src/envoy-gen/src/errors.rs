@@ -11,7 +11,11 @@ fn error(kind: &str, code: &str, message: &str) -> Value {
 
 /// Body of every path that is not served.
 pub(crate) fn not_found() -> Value {
-    error("validation_error", "not_found", "Unknown path or method; this gateway serves POST /v1/chat/completions")
+    error(
+        "validation_error",
+        "not_found",
+        "Unknown path or method; this gateway serves POST /v1/chat/completions",
+    )
 }
 
 /// `local_reply_config` of the listener.

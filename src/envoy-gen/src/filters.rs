@@ -22,15 +22,22 @@ pub(crate) fn downstream(gateway: &Gateway, options: &Options) -> Value {
     // Behind the policy filter, so that it sees responses in plain text even if a provider compresses them
     // unasked. Requests are never decompressed here: the policy filter has not seen what would come out.
     filters.push(decompressor());
-    filters.push(json!({"name": "envoy.filters.http.router", "typed_config": {
+    filters.push(
+        json!({"name": "envoy.filters.http.router", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-        "suppress_envoy_headers": true}}));
+        "suppress_envoy_headers": true}}),
+    );
     filters.into()
 }
 
 /// Filters of one target's cluster: its key, then the wire.
 pub(crate) fn for_target(target: &Target) -> Value {
-    target.key_env.iter().map(|key| credential(key)).chain([codec()]).collect()
+    target
+        .key_env
+        .iter()
+        .map(|key| credential(key))
+        .chain([codec()])
+        .collect()
 }
 
 /// Filters of the composite cluster, run once per attempt for the target that was picked. Attempts share one header
@@ -48,33 +55,43 @@ pub(crate) fn for_attempts(gateway: &Gateway, options: &Options) -> Value {
         filters.push(wasm("kt.rewrite", Role::Rewrite, gateway, options));
     }
     filters.extend(gateway.targets.iter().filter_map(|target| {
-        target.key_env.as_ref().map(|key| only_for(target, &credential(key)))
+        target
+            .key_env
+            .as_ref()
+            .map(|key| only_for(target, &credential(key)))
     }));
-    filters.push(header_mutation("kt.clean", &json!([{"remove": TARGET_HEADER}])));
+    filters.push(header_mutation(
+        "kt.clean",
+        &json!([{"remove": TARGET_HEADER}]),
+    ));
     filters.push(codec());
     filters.into()
 }
 
 fn wasm(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
-    let role_name = if role == Role::Policy { "policy" } else { "rewrite" };
+    let role_name = if role == Role::Policy {
+        "policy"
+    } else {
+        "rewrite"
+    };
     json!({"name": name, "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": {
-            "name": name.replace('.', "_"),
-            // A panic answers 503 until the module is loaded again, a second later; it never lets requests by.
-            "failure_policy": "FAIL_RELOAD",
-            "reload_config": {"backoff": {"base_interval": "1s"}},
-            // Headers wait for the verdict on the body.
-            "allow_on_headers_stop_iteration": true,
-            "vm_config": {
-                "vm_id": "kt",
-                // One machine per role: a fault in one does not take the other along. The common id shares data.
-                "configuration": string_value(role_name),
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": options.wasm}},
-            },
-            "configuration": string_value(&filter_config(role, gateway, options)),
-        }}})
+    "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+    "config": {
+        "name": name.replace('.', "_"),
+        // A panic answers 503 until the module is loaded again, a second later; it never lets requests by.
+        "failure_policy": "FAIL_RELOAD",
+        "reload_config": {"backoff": {"base_interval": "1s"}},
+        // Headers wait for the verdict on the body.
+        "allow_on_headers_stop_iteration": true,
+        "vm_config": {
+            "vm_id": "kt",
+            // One machine per role: a fault in one does not take the other along. The common id shares data.
+            "configuration": string_value(role_name),
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": options.wasm}},
+        },
+        "configuration": string_value(&filter_config(role, gateway, options)),
+    }}})
 }
 
 fn string_value(text: &str) -> Value {
@@ -86,8 +103,15 @@ fn filter_config(role: Role, gateway: &Gateway, options: &Options) -> String {
         format: FORMAT,
         role,
         gateway_id: "kt-gateway".into(),
-        pack: Pack { name: gateway.pack.name.clone(), version: gateway.pack.version.clone() },
-        policies: if role == Role::Policy { gateway.policies.clone() } else { Vec::new() },
+        pack: Pack {
+            name: gateway.pack.name.clone(),
+            version: gateway.pack.version.clone(),
+        },
+        policies: if role == Role::Policy {
+            gateway.policies.clone()
+        } else {
+            Vec::new()
+        },
         fail_mode: options.fail_mode,
         targets: gateway.targets.iter().map(filter_target).collect(),
         rewrite_per_attempt: rewrites_per_attempt(gateway),

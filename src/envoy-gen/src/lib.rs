@@ -45,8 +45,14 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: Address { host: "0.0.0.0".into(), port: 41002 },
-            admin: Address { host: "127.0.0.1".into(), port: 9901 },
+            listen: Address {
+                host: "0.0.0.0".into(),
+                port: 41002,
+            },
+            admin: Address {
+                host: "127.0.0.1".into(),
+                port: 9901,
+            },
             wasm: "/etc/envoy/keeptrusts.wasm".into(),
             event_log: "keeptrusts-events.jsonl".into(),
             ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
@@ -69,15 +75,23 @@ impl std::str::FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address: std::net::SocketAddr =
-            text.parse().map_err(|_| format!("`{text}` is not ADDR:PORT, such as `0.0.0.0:41002` or `[::1]:41002`"))?;
-        Ok(Self { host: address.ip().to_string(), port: address.port() })
+        let address: std::net::SocketAddr = text.parse().map_err(|_| {
+            format!("`{text}` is not ADDR:PORT, such as `0.0.0.0:41002` or `[::1]:41002`")
+        })?;
+        Ok(Self {
+            host: address.ip().to_string(),
+            port: address.port(),
+        })
     }
 }
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -121,7 +135,11 @@ pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
 
 /// Keys, each read from its environment variable when Envoy starts. An unset variable stops Envoy.
 fn secrets(gateway: &Gateway) -> Value {
-    let mut names: Vec<&str> = gateway.targets.iter().filter_map(|target| target.key_env.as_deref()).collect();
+    let mut names: Vec<&str> = gateway
+        .targets
+        .iter()
+        .filter_map(|target| target.key_env.as_deref())
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.into_iter().map(|name| json!({"name": secret_name(name), "generic_secret": {"secret": {"environment_variable": name}}})).collect()

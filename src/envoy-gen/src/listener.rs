@@ -67,8 +67,16 @@ fn access_log(options: &Options) -> Value {
         "attempts": [],
     });
     json!([
-        log_file(options, "'wasm.kt_event' in filter_state", &json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}})),
-        log_file(options, "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400", &json!({"json_format": refused})),
+        log_file(
+            options,
+            "'wasm.kt_event' in filter_state",
+            &json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}})
+        ),
+        log_file(
+            options,
+            "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400",
+            &json!({"json_format": refused})
+        ),
     ])
 }
 

@@ -1,6 +1,10 @@
 //! `kt-envoy-gen policy-config.yaml`: the configuration of Envoy, on standard output.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its standard streams")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks on its standard streams"
+)]
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -25,7 +29,11 @@ struct Arguments {
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:41002")]
     listen: Address,
     /// The filter module, as Envoy finds it.
-    #[arg(long, value_name = "PATH", default_value = "/etc/envoy/keeptrusts.wasm")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/etc/envoy/keeptrusts.wasm"
+    )]
     wasm: String,
     /// Where events are written.
     #[arg(long, value_name = "PATH", default_value = "keeptrusts-events.jsonl")]
@@ -61,7 +69,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         return Err("--wasm takes a path; modules from oci:// and https:// are not supported by --format bootstrap".into());
     }
     let file = arguments.policy_config.display().to_string();
-    let source = fs::read_to_string(&arguments.policy_config).map_err(|error| format!("cannot read {file}: {error}"))?;
+    let source = fs::read_to_string(&arguments.policy_config)
+        .map_err(|error| format!("cannot read {file}: {error}"))?;
     let (gateway, warnings) = match kt_config::load(&source) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -77,7 +86,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         without_filter: arguments.without_filter,
         ..Options::default()
     };
-    if let Some(ca_file) = std::env::var("SSL_CERT_FILE").ok().filter(|path| !path.is_empty()) {
+    if let Some(ca_file) = std::env::var("SSL_CERT_FILE")
+        .ok()
+        .filter(|path| !path.is_empty())
+    {
         options.ca_file = ca_file;
     }
     emit(arguments, &bootstrap_yaml(&gateway, &options))
@@ -85,13 +97,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 
 fn emit(arguments: &Arguments, yaml: &str) -> Result<ExitCode, String> {
     if let Some(path) = &arguments.check {
-        let current = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let current = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         if current != yaml {
             eprintln!("{} is stale; write it again with -o", path.display());
             return Ok(ExitCode::from(1));
         }
     } else if let Some(path) = &arguments.output {
-        fs::write(path, yaml).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        fs::write(path, yaml)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     } else {
         print!("{yaml}");
     }

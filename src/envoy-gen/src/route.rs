@@ -4,7 +4,11 @@ use kt_config::{Gateway, Target};
 use serde_json::{Value, json};
 
 use crate::{
-    MAX_BODY_BYTES, cluster::{ADMIN_CLUSTER, FALLBACK_CLUSTER}, cluster_name, errors, filters::POLICY_FILTER, rewrites_per_attempt,
+    MAX_BODY_BYTES,
+    cluster::{ADMIN_CLUSTER, FALLBACK_CLUSTER},
+    cluster_name, errors,
+    filters::POLICY_FILTER,
+    rewrites_per_attempt,
     timeouts::timeouts,
 };
 
@@ -17,8 +21,15 @@ const FALLBACK_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
 /// Never sent to a provider: the client's credentials, its address, our own and Envoy's headers, and the request for
 /// compressed answers, which could not be inspected.
 const REMOVED_HEADERS: [&str; 9] = [
-    "accept-encoding", "authorization", "cookie", "x-kt-target", "x-forwarded-for", "x-forwarded-proto", "x-envoy-external-address",
-    "x-envoy-expected-rq-timeout-ms", "x-envoy-internal",
+    "accept-encoding",
+    "authorization",
+    "cookie",
+    "x-kt-target",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-envoy-external-address",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-internal",
 ];
 
 pub(crate) fn route_config(gateway: &Gateway) -> Value {
@@ -130,7 +141,12 @@ fn health(gateway: &Gateway) -> Value {
 
 /// `GET /keeptrusts/config`: what is configured, without secrets.
 fn config(gateway: &Gateway) -> Value {
-    let chain: Value = gateway.policies.iter().filter_map(|policy| serde_json::to_value(policy).ok()).map(|policy| policy["kind"].clone()).collect();
+    let chain: Value = gateway
+        .policies
+        .iter()
+        .filter_map(|policy| serde_json::to_value(policy).ok())
+        .map(|policy| policy["kind"].clone())
+        .collect();
     json!({
         "pack": {"name": gateway.pack.name, "version": gateway.pack.version, "enabled": gateway.pack.enabled},
         "policies": {"chain": chain},

@@ -27,14 +27,26 @@ pub(crate) fn timeouts(gateway: &Gateway) -> Timeouts {
     let timeout = longest(|target| target.timeout_seconds);
     let stream_timeout = longest(|target| target.stream_timeout_seconds);
     let total: u32 = targets.iter().map(|target| target.timeout_seconds).sum();
-    let before_last = total - targets.iter().map(|target| target.timeout_seconds).min().unwrap_or(0);
-    let stream_per_try = if targets.len() == 1 { stream_timeout } else { timeout };
+    let before_last = total
+        - targets
+            .iter()
+            .map(|target| target.timeout_seconds)
+            .min()
+            .unwrap_or(0);
+    let stream_per_try = if targets.len() == 1 {
+        stream_timeout
+    } else {
+        timeout
+    };
     let stream_total = before_last + stream_timeout;
     let differs = (stream_per_try, stream_total) != (timeout, total);
     Timeouts {
         per_try_seconds: timeout,
         total_seconds: total,
-        stream: differs.then(|| StreamTimeout { total_ms: u64::from(stream_total) * 1000, attempt_ms: u64::from(stream_per_try) * 1000 }),
+        stream: differs.then(|| StreamTimeout {
+            total_ms: u64::from(stream_total) * 1000,
+            attempt_ms: u64::from(stream_per_try) * 1000,
+        }),
         idle_seconds: timeout.max(stream_timeout),
     }
 }

@@ -22,13 +22,18 @@ fn to_yaml(value: &Value) -> Yaml<'_> {
         Value::Bool(flag) => Yaml::Value(Scalar::Boolean(*flag)),
         Value::Number(number) => match number.as_i64() {
             Some(integer) => Yaml::Value(Scalar::Integer(integer)),
-            None => Yaml::Value(Scalar::FloatingPoint(number.as_f64().unwrap_or_default().into())),
+            None => Yaml::Value(Scalar::FloatingPoint(
+                number.as_f64().unwrap_or_default().into(),
+            )),
         },
         Value::String(text) => string(text),
         Value::Array(items) => Yaml::Sequence(items.iter().map(to_yaml).collect()),
-        Value::Object(members) => {
-            Yaml::Mapping(members.iter().map(|(key, value)| (string(key), to_yaml(value))).collect::<Mapping<'_>>())
-        }
+        Value::Object(members) => Yaml::Mapping(
+            members
+                .iter()
+                .map(|(key, value)| (string(key), to_yaml(value)))
+                .collect::<Mapping<'_>>(),
+        ),
     }
 }
 

@@ -10,7 +10,9 @@ use crate::host;
 const SLOTS: u32 = 8192;
 
 fn slot(request_id: &str) -> String {
-    let hash = request_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = request_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     format!("kt.attempts.{}", hash % SLOTS)
 }
 
@@ -20,7 +22,10 @@ pub(crate) fn record(request_id: &str, attempt: &Attempt) {
     let mut text = read(&key, request_id).unwrap_or_else(|| format!("{request_id}\n"));
     let status = attempt.status.unwrap_or(0);
     let error = attempt.error.as_deref().unwrap_or("");
-    text.push_str(&format!("{}\t{status}\t{}\t{error}\n", attempt.target_id, attempt.latency_ms));
+    text.push_str(&format!(
+        "{}\t{status}\t{}\t{error}\n",
+        attempt.target_id, attempt.latency_ms
+    ));
     host::share(&key, text.as_bytes());
 }
 
@@ -40,11 +45,25 @@ fn parse(line: &str) -> Option<Attempt> {
     let target_id = fields.next()?.to_owned();
     let status = fields.next()?.parse().ok().filter(|status| *status > 0);
     let latency_ms = fields.next()?.parse().ok()?;
-    let error = fields.next().filter(|error| !error.is_empty()).map(str::to_owned);
-    Some(Attempt { target_id, status, latency_ms, error })
+    let error = fields
+        .next()
+        .filter(|error| !error.is_empty())
+        .map(str::to_owned);
+    Some(Attempt {
+        target_id,
+        status,
+        latency_ms,
+        error,
+    })
 }
 
 /// Envoy's words for a failure, without anything that could be a value: letters, digits and plain punctuation.
 pub(crate) fn failure_text(words: &str) -> String {
-    words.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | ':' | '.' | '{' | '}' | '-')).take(120).collect()
+    words
+        .chars()
+        .filter(|c| {
+            c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | ':' | '.' | '{' | '}' | '-')
+        })
+        .take(120)
+        .collect()
 }

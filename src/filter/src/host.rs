@@ -50,14 +50,21 @@ impl Body {
 
 /// Microseconds since 1970.
 pub(crate) fn now_us() -> u64 {
-    let since = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| u64::try_from(since.as_micros()).ok()).unwrap_or(0)
+    let since = hostcalls::get_current_time()
+        .ok()
+        .and_then(|now| now.duration_since(UNIX_EPOCH).ok());
+    since
+        .and_then(|since| u64::try_from(since.as_micros()).ok())
+        .unwrap_or(0)
 }
 
 /// A header's value; bytes that are no UTF-8 are replaced.
 pub(crate) fn header(which: Headers, name: &str) -> Option<String> {
     let value = hostcalls::get_map_value_bytes(which.map(), name).ok()??;
-    Some(String::from_utf8(value).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    Some(
+        String::from_utf8(value)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
 }
 
 /// Sets or removes a header.
@@ -92,7 +99,8 @@ pub(crate) fn reply(reply: &ErrorReply) -> Result<(), HostError> {
         // The official OpenAI clients repeat a request on 409; a verdict will not change.
         headers.push(("x-should-retry", "false"));
     }
-    hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body())).map_err(|_| HostError)
+    hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body()))
+        .map_err(|_| HostError)
 }
 
 /// Cuts the connection to the client.
@@ -105,7 +113,9 @@ pub(crate) fn reset_response() {
 /// A text property of the stream.
 pub(crate) fn property(path: &[&str]) -> Option<String> {
     let value = hostcalls::get_property(path.to_vec()).ok()??;
-    String::from_utf8(value).ok().filter(|text| !text.is_empty())
+    String::from_utf8(value)
+        .ok()
+        .filter(|text| !text.is_empty())
 }
 
 /// Hands a value to the access log as filter state `wasm.<name>`.

@@ -95,17 +95,32 @@ impl PolicyStream {
         if let Some(patch) = patch {
             replace(Headers::Request, Body::Request, len, patch)?;
         }
-        let limits = self.exchange.engine().config().stream_timeout.filter(|_| self.exchange.wants_stream());
+        let limits = self
+            .exchange
+            .engine()
+            .config()
+            .stream_timeout
+            .filter(|_| self.exchange.wants_stream());
         if let Some(limits) = limits {
-            host::set_header(Headers::Request, "x-envoy-upstream-rq-timeout-ms", Some(&limits.total_ms.to_string()))?;
-            host::set_header(Headers::Request, "x-envoy-upstream-rq-per-try-timeout-ms", Some(&limits.attempt_ms.to_string()))?;
+            host::set_header(
+                Headers::Request,
+                "x-envoy-upstream-rq-timeout-ms",
+                Some(&limits.total_ms.to_string()),
+            )?;
+            host::set_header(
+                Headers::Request,
+                "x-envoy-upstream-rq-per-try-timeout-ms",
+                Some(&limits.attempt_ms.to_string()),
+            )?;
         }
         self.forwarded_us = Some(host::now_us());
         Ok(())
     }
 
     fn judge_whole(&mut self, len: usize) -> Action {
-        let Ok(bytes) = host::body(Body::Response, len) else { return self.fail() };
+        let Ok(bytes) = host::body(Body::Response, len) else {
+            return self.fail();
+        };
         match self.exchange.response_body(&bytes) {
             BodyStep::Forward => Action::Continue,
             BodyStep::Patch(patch) => {
@@ -117,7 +132,9 @@ impl PolicyStream {
     }
 
     fn judge_stream(&mut self, len: usize, end: bool) -> Action {
-        let Ok(bytes) = host::body(Body::Response, len) else { return self.fail() };
+        let Ok(bytes) = host::body(Body::Response, len) else {
+            return self.fail();
+        };
         let mut out = Vec::with_capacity(len + 256);
         if self.exchange.response_bytes(&bytes, end, &mut out) == StreamStep::Cut {
             self.mode = Mode::Cut { swallowed: 0 };
@@ -148,8 +165,12 @@ impl PolicyStream {
 
     /// The treatment of a provider's answer, by its status and type.
     fn begin_response(&mut self, end: bool) -> Action {
-        if host::header(Headers::Response, "content-encoding").is_some_and(|encoding| encoding != "identity") {
-            return self.reply(ErrorReply::upstream_failed("The provider's answer is compressed and cannot be inspected"));
+        if host::header(Headers::Response, "content-encoding")
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return self.reply(ErrorReply::upstream_failed(
+                "The provider's answer is compressed and cannot be inspected",
+            ));
         }
         if self.facts.status >= 500 {
             return self.reply(ErrorReply::upstream_failed("The provider failed"));
@@ -167,7 +188,9 @@ impl PolicyStream {
                 Action::Pause
             }
             MediaType::Other => {
-                let mut reply = ErrorReply::upstream_failed("The provider's answer is of a type that cannot be inspected");
+                let mut reply = ErrorReply::upstream_failed(
+                    "The provider's answer is of a type that cannot be inspected",
+                );
                 if self.facts.status >= 400 {
                     reply.status = self.facts.status;
                 }
@@ -178,19 +201,33 @@ impl PolicyStream {
 
     /// What is known of the attempts: from the rewrite filter, or from this end where there is one target.
     fn collect_attempts(&mut self, ended_us: u64) {
-        let Some(forwarded_us) = self.forwarded_us else { return };
+        let Some(forwarded_us) = self.forwarded_us else {
+            return;
+        };
         let config = self.exchange.engine().config();
         if config.rewrite_per_attempt {
             self.facts.attempts = attempts::recorded(&self.facts.request_id);
             return;
         }
-        let Some(target) = config.targets.first() else { return };
-        let error = if self.finished && self.facts.failure.is_none() { None } else { host::property(&["response", "code_details"]) };
+        let Some(target) = config.targets.first() else {
+            return;
+        };
+        let error = if self.finished && self.facts.failure.is_none() {
+            None
+        } else {
+            host::property(&["response", "code_details"])
+        };
         self.facts.attempts.push(Attempt {
             target_id: target.id.clone(),
             status: self.answered_us.map(|_| self.facts.status),
-            latency_ms: self.answered_us.unwrap_or(ended_us).saturating_sub(forwarded_us) / 1000,
-            error: error.filter(|error| error != "via_upstream").map(|error| attempts::failure_text(&error)),
+            latency_ms: self
+                .answered_us
+                .unwrap_or(ended_us)
+                .saturating_sub(forwarded_us)
+                / 1000,
+            error: error
+                .filter(|error| error != "via_upstream")
+                .map(|error| attempts::failure_text(&error)),
         });
     }
 }
@@ -200,15 +237,23 @@ impl Context for PolicyStream {}
 impl HttpContext for PolicyStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.started_us = host::now_us();
-        if host::header(Headers::Request, "content-encoding").is_some_and(|encoding| encoding != "identity") {
-            return self.reply(ErrorReply::unsupported_encoding("Compressed request bodies cannot be inspected; send plain JSON"));
+        if host::header(Headers::Request, "content-encoding")
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return self.reply(ErrorReply::unsupported_encoding(
+                "Compressed request bodies cannot be inspected; send plain JSON",
+            ));
         }
         let content_type = host::header(Headers::Request, "content-type").unwrap_or_default();
         if media_type(&content_type) != MediaType::Json {
-            return self.reply(ErrorReply::unsupported_encoding("The content type must be application/json, in UTF-8"));
+            return self.reply(ErrorReply::unsupported_encoding(
+                "The content type must be application/json, in UTF-8",
+            ));
         }
         if end {
-            return self.reply(ErrorReply::invalid_request("The request is not valid: the body is empty".into()));
+            return self.reply(ErrorReply::invalid_request(
+                "The request is not valid: the body is empty".into(),
+            ));
         }
         Action::Pause
     }
@@ -220,7 +265,9 @@ impl HttpContext for PolicyStream {
         if !end {
             return Action::Pause;
         }
-        let Ok(bytes) = host::body(Body::Request, len) else { return self.fail() };
+        let Ok(bytes) = host::body(Body::Request, len) else {
+            return self.fail();
+        };
         let patch = match self.exchange.request_body(&bytes) {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
@@ -231,9 +278,14 @@ impl HttpContext for PolicyStream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        self.facts.status = host::header(Headers::Response, ":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        self.facts.status = host::header(Headers::Response, ":status")
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
         let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
-        if is_own || self.facts.status >= 400 && host::property(&["response", "code_details"]).as_deref() != Some("via_upstream") {
+        if is_own
+            || self.facts.status >= 400
+                && host::property(&["response", "code_details"]).as_deref() != Some("via_upstream")
+        {
             self.mode = Mode::Pass;
             self.finished |= end;
             return Action::Continue;
@@ -260,13 +312,16 @@ impl HttpContext for PolicyStream {
         self.facts.request_id = identifier("x-request-id").unwrap_or_default();
         self.facts.agent_id = identifier("x-keeptrusts-agent-id");
         self.facts.user_id = identifier("x-user-id");
-        self.facts.trace_id = identifier("traceparent").and_then(|parent| parent.split('-').nth(1).map(str::to_owned));
+        self.facts.trace_id = identifier("traceparent")
+            .and_then(|parent| parent.split('-').nth(1).map(str::to_owned));
         if self.exchange.failure().is_none() {
             self.facts.failure = failure(self.facts.status, self.finished);
         }
         self.collect_attempts(ended_us);
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
-        let Ok(mut events) = self.events.try_borrow_mut() else { return };
+        let Ok(mut events) = self.events.try_borrow_mut() else {
+            return;
+        };
         match event::line(&self.exchange, &self.facts, &gateway_id, &mut events) {
             Some(line) => host::publish("kt_event", &line),
             None => host::publish("kt_silent", "1"),
@@ -292,14 +347,22 @@ fn failure(status: u16, finished: bool) -> Option<&'static str> {
 
 /// Replaces the beginning of a body and corrects its length.
 fn replace(headers: Headers, body: Body, len: usize, patch: &Patch) -> Result<(), HostError> {
-    host::set_header(headers, "content-length", Some(&patch.patched_len(len).to_string()))?;
+    host::set_header(
+        headers,
+        "content-length",
+        Some(&patch.patched_len(len).to_string()),
+    )?;
     host::patch_body(body, patch)
 }
 
 /// A header that identifies something, if it holds nothing but an identifier: events carry no text.
 fn identifier(name: &str) -> Option<String> {
-    host::header(Headers::Request, name)
-        .filter(|value| value.len() <= 128 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')))
+    host::header(Headers::Request, name).filter(|value| {
+        value.len() <= 128
+            && value.bytes().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
+            })
+    })
 }
 
 /// What a content type means for inspection.
@@ -315,7 +378,10 @@ fn media_type(content_type: &str) -> MediaType {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"),
+        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset
+            .trim()
+            .trim_matches('"')
+            .eq_ignore_ascii_case("utf-8"),
         _ => true,
     });
     match essence.as_str() {

@@ -26,7 +26,13 @@ pub(crate) struct RewriteStream {
 
 impl RewriteStream {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, target_id: String::new(), request_id: String::new(), started_us: 0, recorded: false }
+        Self {
+            engine,
+            target_id: String::new(),
+            request_id: String::new(),
+            started_us: 0,
+            recorded: false,
+        }
     }
 
     fn target(&self) -> Option<&Target> {
@@ -35,7 +41,11 @@ impl RewriteStream {
 
     fn set_place(&self) -> Result<(), HostError> {
         let target = self.target().ok_or(HostError)?;
-        host::set_header(Headers::Request, ":path", Some(&format!("{}/chat/completions", target.base_path)))?;
+        host::set_header(
+            Headers::Request,
+            ":path",
+            Some(&format!("{}/chat/completions", target.base_path)),
+        )?;
         host::set_header(Headers::Request, ":authority", Some(&target.authority))
     }
 
@@ -43,7 +53,11 @@ impl RewriteStream {
         let target = self.target().ok_or(HostError)?;
         let bytes = host::body(Body::Request, len)?;
         let patch = set_model(&bytes, &target.model).ok_or(HostError)?;
-        host::set_header(Headers::Request, "content-length", Some(&patch.patched_len(len).to_string()))?;
+        host::set_header(
+            Headers::Request,
+            "content-length",
+            Some(&patch.patched_len(len).to_string()),
+        )?;
         if patch.replaces == 0 && patch.bytes.is_empty() {
             return Ok(());
         }
@@ -63,7 +77,15 @@ impl RewriteStream {
             return;
         }
         let latency_ms = host::now_us().saturating_sub(self.started_us) / 1000;
-        attempts::record(&self.request_id, &Attempt { target_id: self.target_id.clone(), status, latency_ms, error });
+        attempts::record(
+            &self.request_id,
+            &Attempt {
+                target_id: self.target_id.clone(),
+                status,
+                latency_ms,
+                error,
+            },
+        );
     }
 }
 
@@ -71,8 +93,14 @@ impl Context for RewriteStream {
     /// Attempts that got no answer are recorded when they end.
     fn on_done(&mut self) -> bool {
         if !self.recorded {
-            let reason = host::property(&["upstream", "transport_failure_reason"]).or_else(|| host::property(&["response", "code_details"]));
-            self.record(None, Some(attempts::failure_text(&reason.unwrap_or_else(|| "no answer".into()))));
+            let reason = host::property(&["upstream", "transport_failure_reason"])
+                .or_else(|| host::property(&["response", "code_details"]));
+            self.record(
+                None,
+                Some(attempts::failure_text(
+                    &reason.unwrap_or_else(|| "no answer".into()),
+                )),
+            );
         }
         true
     }
@@ -83,7 +111,11 @@ impl HttpContext for RewriteStream {
         self.started_us = host::now_us();
         self.target_id = host::header(Headers::Request, "x-kt-target").unwrap_or_default();
         self.request_id = host::header(Headers::Request, "x-request-id").unwrap_or_default();
-        if end || self.set_place().is_err() { self.refuse() } else { Action::Pause }
+        if end || self.set_place().is_err() {
+            self.refuse()
+        } else {
+            Action::Pause
+        }
     }
 
     fn on_http_request_body(&mut self, len: usize, end: bool) -> Action {
@@ -95,7 +127,8 @@ impl HttpContext for RewriteStream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
-        let status = host::header(Headers::Response, ":status").and_then(|status| status.parse().ok());
+        let status =
+            host::header(Headers::Response, ":status").and_then(|status| status.parse().ok());
         self.record(status, None);
         Action::Continue
     }

@@ -28,7 +28,11 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where certificate bundles lie on common systems.
-const CA_FILES: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const CA_FILES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
 
 /// Subcommands of `kt gateway`.
 #[derive(Debug, Subcommand)]
@@ -86,15 +90,19 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
     let envoy = envoy_binary(run)?;
     let folder = Folder::create()?;
     let bootstrap = folder.write("envoy.yaml", &bootstrap_yaml(&gateway, &options))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
     runtime.block_on(supervise(run, &gateway, &envoy, &bootstrap))
 }
 
 /// Reads the policy file and prints its warnings.
 fn load(path: &Path) -> Result<Gateway, Failure> {
     let file = path.display().to_string();
-    let source = fs::read_to_string(path).map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
+    let source = fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
     match kt_config::load(&source) {
         Ok((gateway, warnings)) => {
             eprint!("{}", warnings.render(&file, &source));
@@ -110,7 +118,10 @@ fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
     let mut missing = Vec::new();
     gateway.targets.retain(|target| match &target.key_env {
         Some(name) if !has_key(name) => {
-            eprintln!("warning: target `{}` is unavailable: {name} is not set", target.id);
+            eprintln!(
+                "warning: target `{}` is unavailable: {name} is not set",
+                target.id
+            );
             missing.push(name.clone());
             false
         }
@@ -118,22 +129,46 @@ fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
     });
     if gateway.targets.is_empty() {
         missing.dedup();
-        let message = format!("error: no target is available\nhint: export {} with the key of its provider", missing.join(" or "));
+        let message = format!(
+            "error: no target is available\nhint: export {} with the key of its provider",
+            missing.join(" or ")
+        );
         return Err(Failure::problem(message));
     }
     Ok(gateway)
 }
 
 fn options(run: &Run) -> Result<Options, Failure> {
-    let wasm = run.wasm.clone().or_else(|| beside_program("keeptrusts.wasm")).filter(|path| path.is_file());
+    let wasm = run
+        .wasm
+        .clone()
+        .or_else(|| beside_program("keeptrusts.wasm"))
+        .filter(|path| path.is_file());
     let Some(wasm) = wasm else {
-        return Err(Failure::usage("error: the filter module keeptrusts.wasm was not found\nhint: run `make build`, or name it with --wasm PATH"));
+        return Err(Failure::usage(
+            "error: the filter module keeptrusts.wasm was not found\nhint: run `make build`, or name it with --wasm PATH",
+        ));
     };
     let event_log = absolute(&run.event_log)?;
-    let opened = fs::OpenOptions::new().create(true).append(true).open(&event_log);
-    opened.map_err(|error| Failure::usage(format!("error: cannot write the event log {}: {error}", event_log.display())))?;
-    let ca_file = env::var("SSL_CERT_FILE").ok().filter(|path| !path.is_empty());
-    let ca_file = ca_file.or_else(|| CA_FILES.iter().find(|path| Path::new(path).is_file()).map(|path| (*path).to_owned()));
+    let opened = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&event_log);
+    opened.map_err(|error| {
+        Failure::usage(format!(
+            "error: cannot write the event log {}: {error}",
+            event_log.display()
+        ))
+    })?;
+    let ca_file = env::var("SSL_CERT_FILE")
+        .ok()
+        .filter(|path| !path.is_empty());
+    let ca_file = ca_file.or_else(|| {
+        CA_FILES
+            .iter()
+            .find(|path| Path::new(path).is_file())
+            .map(|path| (*path).to_owned())
+    });
     Ok(Options {
         listen: run.listen.clone(),
         admin: run.admin.clone(),
@@ -149,7 +184,8 @@ fn options(run: &Run) -> Result<Options, Failure> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::usage(format!("error: {}: {error}", path.display())))
+    std::path::absolute(path)
+        .map_err(|error| Failure::usage(format!("error: {}: {error}", path.display())))
 }
 
 fn beside_program(name: &str) -> Option<PathBuf> {
@@ -157,21 +193,42 @@ fn beside_program(name: &str) -> Option<PathBuf> {
 }
 
 fn envoy_binary(run: &Run) -> Result<PathBuf, Failure> {
-    let named = run.envoy.clone().or_else(|| env::var_os("ENVOY_BIN").filter(|path| !path.is_empty()).map(PathBuf::from));
+    let named = run.envoy.clone().or_else(|| {
+        env::var_os("ENVOY_BIN")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    });
     if let Some(path) = named {
         let message = format!("error: there is no Envoy at {}", path.display());
-        return if path.is_file() { Ok(path) } else { Err(Failure::usage(message)) };
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(Failure::usage(message))
+        };
     }
-    let on_path = env::var_os("PATH").and_then(|paths| env::split_paths(&paths).map(|folder| folder.join("envoy")).find(|path| path.is_file()));
-    let found = beside_program("envoy").filter(|path| path.is_file()).or(on_path);
+    let on_path = env::var_os("PATH").and_then(|paths| {
+        env::split_paths(&paths)
+            .map(|folder| folder.join("envoy"))
+            .find(|path| path.is_file())
+    });
+    let found = beside_program("envoy")
+        .filter(|path| path.is_file())
+        .or(on_path);
     found.ok_or_else(|| Failure::usage("error: Envoy was not found\nhint: run `make build`, set ENVOY_BIN, or name it with --envoy PATH"))
 }
 
 /// Asks for an address before Envoy does, to say plainly that it is taken.
 fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
-    let socket: SocketAddr = address.to_string().parse().map_err(|_| Failure::usage(format!("error: {flag}: `{address}` is not ADDR:PORT")))?;
+    let socket: SocketAddr = address
+        .to_string()
+        .parse()
+        .map_err(|_| Failure::usage(format!("error: {flag}: `{address}` is not ADDR:PORT")))?;
     let bound = TcpListener::bind(socket).map(drop);
-    bound.map_err(|error| Failure::usage(format!("error: cannot listen on {address}: {error}\nhint: choose another address with {flag}")))
+    bound.map_err(|error| {
+        Failure::usage(format!(
+            "error: cannot listen on {address}: {error}\nhint: choose another address with {flag}"
+        ))
+    })
 }
 
 /// A private folder for generated files, removed at the end.
@@ -182,14 +239,18 @@ impl Folder {
         use std::os::unix::fs::DirBuilderExt as _;
         let path = env::temp_dir().join(format!("keeptrusts-{}", std::process::id()));
         let made = fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| Failure::usage(format!("error: cannot make {}: {error}", path.display())))?;
+        made.map_err(|error| {
+            Failure::usage(format!("error: cannot make {}: {error}", path.display()))
+        })?;
         Ok(Self(path))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.0.join(name);
         let written = fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| Failure::usage(format!("error: cannot write {}: {error}", path.display())))?;
+        written.map_err(|error| {
+            Failure::usage(format!("error: cannot write {}: {error}", path.display()))
+        })?;
         Ok(path)
     }
 }
@@ -203,10 +264,18 @@ impl Drop for Folder {
 }
 
 /// Runs Envoy until it ends or a signal asks it to.
-async fn supervise(run: &Run, gateway: &Gateway, envoy: &Path, bootstrap: &Path) -> Result<ExitCode, Failure> {
+async fn supervise(
+    run: &Run,
+    gateway: &Gateway,
+    envoy: &Path,
+    bootstrap: &Path,
+) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let mut child = start(run, envoy, bootstrap)?;
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return Err(Failure::usage("error: cannot listen for signals"));
     };
@@ -234,21 +303,33 @@ async fn supervise(run: &Run, gateway: &Gateway, envoy: &Path, bootstrap: &Path)
 }
 
 fn start(run: &Run, envoy: &Path, bootstrap: &Path) -> Result<Child, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(1));
+    let cores = std::thread::available_parallelism()
+        .map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(1));
     let mut process = Process::new(envoy);
     process
-        .arg("-c").arg(bootstrap)
-        .arg("--concurrency").arg(run.concurrency.unwrap_or(cores).to_string())
+        .arg("-c")
+        .arg(bootstrap)
+        .arg("--concurrency")
+        .arg(run.concurrency.unwrap_or(cores).to_string())
         // Every event is in the file when its exchange ends; Envoy's default keeps ten seconds of them in memory.
         .args(["--file-flush-min-size-kb", "0"])
         .args(["--log-level", "warning", "--disable-hot-restart"])
         .kill_on_drop(true);
-    process.spawn().map_err(|error| Failure::usage(format!("error: cannot start {}: {error}", envoy.display())))
+    process.spawn().map_err(|error| {
+        Failure::usage(format!("error: cannot start {}: {error}", envoy.display()))
+    })
 }
 
 fn announce(run: &Run, gateway: &Gateway, after: Duration) {
-    let targets: Vec<&str> = gateway.targets.iter().map(|target| target.id.as_str()).collect();
-    println!("Loaded declarative config {}@{}", gateway.pack.name, gateway.pack.version);
+    let targets: Vec<&str> = gateway
+        .targets
+        .iter()
+        .map(|target| target.id.as_str())
+        .collect();
+    println!(
+        "Loaded declarative config {}@{}",
+        gateway.pack.name, gateway.pack.version
+    );
     println!(
         "Keeptrusts gateway ready on http://{} after {:.1} s: {} policies, strategy {}, targets {}",
         run.listen,
@@ -274,7 +355,9 @@ async fn wait_until_ready(admin: &Address) -> bool {
 
 async fn is_ready(admin: &Address) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(admin.to_string()).await?;
-    stream.write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").await?;
+    stream
+        .write_all(b"GET /ready HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")
+        .await?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer).await?;
     Ok(answer.starts_with(b"HTTP/1.1 200"))
@@ -286,7 +369,10 @@ async fn stop(mut child: Child) -> Result<ExitCode, Failure> {
         // The only way to send SIGTERM without unsafe code or another dependency.
         let _ = Process::new("kill").arg(id.to_string()).status().await;
     }
-    if tokio::time::timeout(STOP_LIMIT, child.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_LIMIT, child.wait())
+        .await
+        .is_err()
+    {
         let killed = child.kill().await;
         killed.map_err(|error| Failure::problem(format!("error: Envoy does not end: {error}")))?;
     }

@@ -1,6 +1,10 @@
 //! `kt`: the command a person types.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks on its standard streams")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks on its standard streams"
+)]
 
 mod gateway;
 mod mock_provider;
@@ -43,11 +47,17 @@ const USAGE: u8 = 2;
 
 impl Failure {
     fn problem(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: PROBLEM }
+        Self {
+            message: message.into(),
+            code: PROBLEM,
+        }
     }
 
     fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: USAGE }
+        Self {
+            message: message.into(),
+            code: USAGE,
+        }
     }
 }
 

@@ -63,16 +63,31 @@ struct State {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let default = match &arguments.script {
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| Failure::usage(format!("error: cannot read {}: {error}", path.display())))?;
-            serde_json::from_str(&text).map_err(|error| Failure::usage(format!("error: {}: {error}", path.display())))?
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::usage(format!("error: cannot read {}: {error}", path.display()))
+            })?;
+            serde_json::from_str(&text)
+                .map_err(|error| Failure::usage(format!("error: {}: {error}", path.display())))?
         }
         None => Script::default(),
     };
-    let provider = Arc::new(Provider { default, remember: arguments.remember, state: Mutex::default() });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
+    let provider = Arc::new(Provider {
+        default,
+        remember: arguments.remember,
+        state: Mutex::default(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
     let served = runtime.block_on(serve(arguments.listen, provider));
-    served.map_err(|error| Failure::usage(format!("error: cannot listen on {}: {error}", arguments.listen)))
+    served.map_err(|error| {
+        Failure::usage(format!(
+            "error: cannot listen on {}: {error}",
+            arguments.listen
+        ))
+    })
 }
 
 async fn serve(listen: SocketAddr, provider: Arc<Provider>) -> std::io::Result<ExitCode> {
@@ -85,17 +100,29 @@ async fn serve(listen: SocketAddr, provider: Arc<Provider>) -> std::io::Result<E
         tokio::spawn(async move {
             let service = service_fn(move |request| exchange(provider.clone(), request));
             // A connection that ends badly is what some scripts ask for, and ends nothing else.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
 
-async fn exchange(provider: Arc<Provider>, request: Request<Incoming>) -> Result<Answer, std::io::Error> {
+async fn exchange(
+    provider: Arc<Provider>,
+    request: Request<Incoming>,
+) -> Result<Answer, std::io::Error> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let body = body
+        .collect()
+        .await
+        .map_err(std::io::Error::other)?
+        .to_bytes();
     let path = head.uri.path();
     match (&head.method, path) {
-        (&Method::GET, "/mock/requests") => Ok(answer::whole(StatusCode::OK, &provider.state().requests.iter().cloned().collect::<Value>())),
+        (&Method::GET, "/mock/requests") => Ok(answer::whole(
+            StatusCode::OK,
+            &provider.state().requests.iter().cloned().collect::<Value>(),
+        )),
         (&Method::DELETE, "/mock/requests") => {
             provider.state().requests.clear();
             Ok(answer::whole(StatusCode::OK, &json!({})))
@@ -103,19 +130,33 @@ async fn exchange(provider: Arc<Provider>, request: Request<Incoming>) -> Result
         (&Method::POST, "/mock/script") => Ok(provider.enqueue(&body)),
         (&Method::GET, _) if path.ends_with("/models") => {
             let model = json!({"id": "offline-echo", "object": "model", "created": 0, "owned_by": "keeptrusts"});
-            Ok(answer::whole(StatusCode::OK, &json!({"object": "list", "data": [model]})))
+            Ok(answer::whole(
+                StatusCode::OK,
+                &json!({"object": "list", "data": [model]}),
+            ))
         }
         (&Method::POST, _) if path.ends_with("/chat/completions") => {
             provider.remember(&head, &body);
-            let own = head.headers.get("x-mock-script").map(|script| serde_json::from_slice(script.as_bytes()));
+            let own = head
+                .headers
+                .get("x-mock-script")
+                .map(|script| serde_json::from_slice(script.as_bytes()));
             let script = match own {
                 Some(Ok(script)) => script,
-                Some(Err(error)) => return Ok(answer::error(StatusCode::BAD_REQUEST, &format!("x-mock-script: {error}"))),
+                Some(Err(error)) => {
+                    return Ok(answer::error(
+                        StatusCode::BAD_REQUEST,
+                        &format!("x-mock-script: {error}"),
+                    ));
+                }
                 None => provider.next_script(),
             };
             answer::follow(script, &body).await
         }
-        _ => Ok(answer::error(StatusCode::NOT_FOUND, "the offline provider serves /v1/chat/completions and /v1/models")),
+        _ => Ok(answer::error(
+            StatusCode::NOT_FOUND,
+            "the offline provider serves /v1/chat/completions and /v1/models",
+        )),
     }
 }
 
@@ -135,15 +176,26 @@ impl Provider {
     }
 
     fn next_script(&self) -> Script {
-        self.state().queue.pop_front().unwrap_or_else(|| self.default.clone())
+        self.state()
+            .queue
+            .pop_front()
+            .unwrap_or_else(|| self.default.clone())
     }
 
     fn remember(&self, head: &hyper::http::request::Parts, body: &Bytes) {
         if self.remember == 0 {
             return;
         }
-        let headers: serde_json::Map<String, Value> =
-            head.headers.iter().map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))).collect();
+        let headers: serde_json::Map<String, Value> = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    json!(String::from_utf8_lossy(value.as_bytes())),
+                )
+            })
+            .collect();
         let request = json!({"method": head.method.as_str(), "path": head.uri.path(), "headers": headers, "body": String::from_utf8_lossy(body)});
         let mut state = self.state();
         if state.requests.len() >= self.remember {
@@ -155,7 +207,9 @@ impl Provider {
 
 /// A response body that is known at once.
 fn full(bytes: Vec<u8>) -> http_body_util::combinators::BoxBody<Bytes, std::io::Error> {
-    Full::new(Bytes::from(bytes)).map_err(|never: Infallible| match never {}).boxed()
+    Full::new(Bytes::from(bytes))
+        .map_err(|never: Infallible| match never {})
+        .boxed()
 }
 
 /// A response with a JSON body.

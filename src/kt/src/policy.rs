@@ -32,7 +32,8 @@ pub(crate) struct Lint {
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
     let Command::Lint(lint) = command;
     let file = lint.file.display().to_string();
-    let source = fs::read_to_string(&lint.file).map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
+    let source = fs::read_to_string(&lint.file)
+        .map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
     let loaded = kt_config::load(&source);
     let (report, gateway) = match &loaded {
         Ok((gateway, warnings)) => (warnings, Some(gateway)),
@@ -45,14 +46,21 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         eprint!("{}", report.render(&file, &source));
         match gateway {
             Some(gateway) => print!("{}", summary(&file, gateway)),
-            None => eprintln!("policy lint failed ({} error(s))", report.diagnostics().len()),
+            None => eprintln!(
+                "policy lint failed ({} error(s))",
+                report.diagnostics().len()
+            ),
         }
     }
     Ok(gateway.map_or(ExitCode::from(USAGE), |_| ExitCode::SUCCESS))
 }
 
 fn kinds(gateway: &Gateway) -> Vec<String> {
-    let kind = |policy| serde_json::to_value(policy).ok().and_then(|policy: Value| policy.get("kind")?.as_str().map(str::to_owned));
+    let kind = |policy| {
+        serde_json::to_value(policy)
+            .ok()
+            .and_then(|policy: Value| policy.get("kind")?.as_str().map(str::to_owned))
+    };
     gateway.policies.iter().filter_map(kind).collect()
 }
 
@@ -69,7 +77,12 @@ fn summary(file: &str, gateway: &Gateway) -> String {
 
 fn as_json(file: &str, report: &Report, gateway: Option<&Gateway>) -> Value {
     let list = |severity: Option<Severity>| -> Value {
-        report.diagnostics().iter().filter(|found| severity.is_none_or(|severity| found.severity == severity)).map(diagnostic).collect()
+        report
+            .diagnostics()
+            .iter()
+            .filter(|found| severity.is_none_or(|severity| found.severity == severity))
+            .map(diagnostic)
+            .collect()
     };
     match gateway {
         Some(gateway) => json!({

@@ -36,7 +36,11 @@ impl Chain {
         let policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
         let input = Scan::compile(&policies, Phase::Input);
         let output = Scan::compile(&policies, Phase::Output);
-        Self { policies, input, output }
+        Self {
+            policies,
+            input,
+            output,
+        }
     }
 
     fn phase(&self, phase: Phase) -> &Scan {
@@ -57,7 +61,12 @@ impl Chain {
     }
 
     /// Fills `sightings` with everything settled in `window` and returns the first position that is open.
-    pub(crate) fn scan(&self, phase: Phase, window: &Window<'_>, sightings: &mut Sightings) -> usize {
+    pub(crate) fn scan(
+        &self,
+        phase: Phase,
+        window: &Window<'_>,
+        sightings: &mut Sightings,
+    ) -> usize {
         sightings.clear();
         let scan = self.phase(phase);
         let mut open = window.text.len();
@@ -71,16 +80,24 @@ impl Chain {
     }
 
     /// Every running policy's answer on `sightings`, in chain order.
-    pub(crate) fn judge<'s>(&'s self, phase: Phase, sightings: &'s Sightings) -> impl Iterator<Item = Answer> + 's {
+    pub(crate) fn judge<'s>(
+        &'s self,
+        phase: Phase,
+        sightings: &'s Sightings,
+    ) -> impl Iterator<Item = Answer> + 's {
         let places = self.phase(phase).policies.iter();
-        places.filter_map(|&place| self.policies.get(place)).map(|policy| (policy.kind(), policy.judge(sightings)))
+        places
+            .filter_map(|&place| self.policies.get(place))
+            .map(|policy| (policy.kind(), policy.judge(sightings)))
     }
 
     /// Judges one whole text.
     pub fn judge_text(&self, phase: Phase, text: &str) -> Vec<Judgement> {
         let mut sightings = Sightings::default();
         self.scan(phase, &Window::whole(text), &mut sightings);
-        self.judge(phase, &sightings).map(|(_, judgement)| judgement).collect()
+        self.judge(phase, &sightings)
+            .map(|(_, judgement)| judgement)
+            .collect()
     }
 }
 
@@ -89,13 +106,21 @@ impl Scan {
         let mut entities = Vec::new();
         let mut phrases = Vec::new();
         let mut places = Vec::new();
-        for (place, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.runs_in(phase)) {
+        for (place, policy) in policies
+            .iter()
+            .enumerate()
+            .filter(|(_, policy)| policy.runs_in(phase))
+        {
             places.push(place);
             entities.extend_from_slice(policy.entities());
             phrases.extend_from_slice(policy.phrases());
         }
         let pii = (!entities.is_empty()).then(|| Scanner::new(&entities));
-        Self { policies: places, pii, phrases: PhraseSet::compile(&phrases) }
+        Self {
+            policies: places,
+            pii,
+            phrases: PhraseSet::compile(&phrases),
+        }
     }
 }
 

@@ -36,7 +36,13 @@ pub enum Entity {
 
 impl Entity {
     /// Every entity, in the order that decides between equally long findings.
-    pub const ALL: [Self; 5] = [Self::Email, Self::CreditCard, Self::Ssn, Self::Phone, Self::IpAddress];
+    pub const ALL: [Self; 5] = [
+        Self::Email,
+        Self::CreditCard,
+        Self::Ssn,
+        Self::Phone,
+        Self::IpAddress,
+    ];
 
     /// The product's name, as in markers and events.
     pub fn name(self) -> &'static str {
@@ -87,7 +93,11 @@ pub struct Window<'t> {
 impl<'t> Window<'t> {
     /// A whole text.
     pub fn whole(text: &'t str) -> Self {
-        Self { text, from: 0, complete: true }
+        Self {
+            text,
+            from: 0,
+            complete: true,
+        }
     }
 
     pub(crate) fn bytes(&self) -> &'t [u8] {
@@ -107,11 +117,16 @@ impl<'t> Window<'t> {
     /// Whether one of `words` (lower-case ASCII) stands in the [`CONTEXT`] bytes before `at`. Our own markers,
     /// which come back in the history of a conversation, give no context.
     pub(crate) fn has_context(&self, at: usize, words: &[&str]) -> bool {
-        let context = self.bytes().get(at.saturating_sub(CONTEXT)..at).unwrap_or_default();
+        let context = self
+            .bytes()
+            .get(at.saturating_sub(CONTEXT)..at)
+            .unwrap_or_default();
         words.iter().any(|word| {
             let ends_marker = |end: usize| context.get(end) == Some(&b'_');
             let mut candidates = context.windows(word.len()).enumerate();
-            candidates.any(|(at, candidate)| candidate.eq_ignore_ascii_case(word.as_bytes()) && !ends_marker(at + word.len()))
+            candidates.any(|(at, candidate)| {
+                candidate.eq_ignore_ascii_case(word.as_bytes()) && !ends_marker(at + word.len())
+            })
         })
     }
 }
@@ -165,7 +180,11 @@ impl Scanner {
                 Some((entity, detector))
             })
             .collect();
-        Self { email: entities.contains(&Entity::Email), ip_address: entities.contains(&Entity::IpAddress), digit_detectors }
+        Self {
+            email: entities.contains(&Entity::Email),
+            ip_address: entities.contains(&Entity::IpAddress),
+            digit_detectors,
+        }
     }
 
     /// Adds every settled value of `window` to `found` and returns the first position whose fate is open.
@@ -175,7 +194,10 @@ impl Scanner {
         let first = found.len();
         let mut open = window.text.len();
         let mut note = |entity, outcome| match outcome {
-            Outcome::Found { start, end } if start >= window.from => found.push(PiiSpan { entity, range: start..end }),
+            Outcome::Found { start, end } if start >= window.from => found.push(PiiSpan {
+                entity,
+                range: start..end,
+            }),
             Outcome::Open(start) => open = open.min(start.max(window.from)),
             _ => {}
         };
@@ -243,7 +265,10 @@ pub(crate) mod tests {
         let mut found = Vec::new();
         let open = Scanner::new(&Entity::ALL).scan(&Window::whole(text), &mut found);
         assert_eq!(open, text.len());
-        found.into_iter().map(|span| (span.entity, &text[span.range])).collect()
+        found
+            .into_iter()
+            .map(|span| (span.entity, &text[span.range]))
+            .collect()
     }
 
     /// Asserts the values found in `text`.
@@ -253,14 +278,24 @@ pub(crate) mod tests {
 
     #[test]
     fn overlapping_values_become_one() {
-        check("4111111111111111@example.com", &[(Entity::Email, "4111111111111111@example.com")]);
+        check(
+            "4111111111111111@example.com",
+            &[(Entity::Email, "4111111111111111@example.com")],
+        );
     }
 
     #[test]
     fn ordinary_prose_is_open_only_at_its_last_word() {
         let text = "The quick brown fox jumps";
         let mut found = Vec::new();
-        let window = Window { text, from: 0, complete: false };
-        assert_eq!(Scanner::new(&Entity::ALL).scan(&window, &mut found), text.len() - "jumps".len());
+        let window = Window {
+            text,
+            from: 0,
+            complete: false,
+        };
+        assert_eq!(
+            Scanner::new(&Entity::ALL).scan(&window, &mut found),
+            text.len() - "jumps".len()
+        );
     }
 }

@@ -38,7 +38,10 @@ impl Engine {
 
     /// The target whose model the policy filter sets itself.
     pub(crate) fn only_target(&self) -> Option<&Target> {
-        self.config.targets.first().filter(|_| !self.config.rewrite_per_attempt)
+        self.config
+            .targets
+            .first()
+            .filter(|_| !self.config.rewrite_per_attempt)
     }
 
     /// Settings of the audit logger, if it is in the chain.

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{policy::PolicyKind, tally::Stop, verdict::{Phase, Verdict}};
+use crate::{
+    policy::PolicyKind,
+    tally::Stop,
+    verdict::{Phase, Verdict},
+};
 
 /// An answer of the gateway itself instead of the provider's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +42,9 @@ impl ErrorReply {
     pub fn stopped(stop: &Stop) -> Self {
         let (code, subject) = match (stop.verdict, stop.phase) {
             (Verdict::Escalate, Phase::Input) => ("escalation_required", "Request held for review"),
-            (Verdict::Escalate, Phase::Output) => ("escalation_required", "Response held for review"),
+            (Verdict::Escalate, Phase::Output) => {
+                ("escalation_required", "Response held for review")
+            }
             (_, Phase::Input) => ("input_blocked", "Request blocked"),
             (_, Phase::Output) => ("output_blocked", "Response blocked"),
         };
@@ -48,34 +54,71 @@ impl ErrorReply {
             PolicyKind::SafetyFilter => "disallowed content",
             PolicyKind::AuditLogger => "not allowed",
         };
-        Self { status: 409, kind: "policy_violation", code, policy: Some(stop.policy), message: format!("{subject}: {cause}") }
+        Self {
+            status: 409,
+            kind: "policy_violation",
+            code,
+            policy: Some(stop.policy),
+            message: format!("{subject}: {cause}"),
+        }
     }
 
     /// The request is malformed: 422.
     pub fn invalid_request(message: String) -> Self {
-        Self { status: 422, kind: "validation_error", code: "invalid_request", policy: None, message }
+        Self {
+            status: 422,
+            kind: "validation_error",
+            code: "invalid_request",
+            policy: None,
+            message,
+        }
     }
 
     /// The request cannot be inspected as it is encoded: 415.
     pub fn unsupported_encoding(message: &str) -> Self {
-        Self { status: 415, kind: "validation_error", code: "unsupported_encoding", policy: None, message: message.to_owned() }
+        Self {
+            status: 415,
+            kind: "validation_error",
+            code: "unsupported_encoding",
+            policy: None,
+            message: message.to_owned(),
+        }
     }
 
     /// The provider failed, or its answer cannot be inspected: 502.
     pub fn upstream_failed(message: &str) -> Self {
-        Self { status: 502, kind: "upstream_error", code: "upstream_failed", policy: None, message: message.to_owned() }
+        Self {
+            status: 502,
+            kind: "upstream_error",
+            code: "upstream_failed",
+            policy: None,
+            message: message.to_owned(),
+        }
     }
 
     /// The policy engine itself failed: 503.
     pub fn engine_unavailable() -> Self {
-        let message = "The policy engine is unavailable; the request was not let through".to_owned();
-        Self { status: 503, kind: "upstream_error", code: "no_target_available", policy: None, message }
+        let message =
+            "The policy engine is unavailable; the request was not let through".to_owned();
+        Self {
+            status: 503,
+            kind: "upstream_error",
+            code: "no_target_available",
+            policy: None,
+            message,
+        }
     }
 
     /// The JSON body.
     pub fn body(&self) -> Vec<u8> {
         let policy = self.policy.map(PolicyKind::name);
-        let error = Body { r#type: self.kind, message: &self.message, policy, code: self.code, param: None };
+        let error = Body {
+            r#type: self.kind,
+            message: &self.message,
+            policy,
+            code: self.code,
+            param: None,
+        };
         serde_json::to_vec(&Envelope { error }).unwrap_or_default()
     }
 
@@ -94,7 +137,12 @@ mod tests {
 
     #[test]
     fn the_envelope_has_every_member() {
-        let stop = Stop { policy: PolicyKind::PromptInjection, verdict: Verdict::Block, phase: Phase::Input, at: 0 };
+        let stop = Stop {
+            policy: PolicyKind::PromptInjection,
+            verdict: Verdict::Block,
+            phase: Phase::Input,
+            at: 0,
+        };
         assert_eq!(
             String::from_utf8(ErrorReply::stopped(&stop).body()).unwrap(),
             r#"{"error":{"type":"policy_violation","message":"Request blocked: potential prompt injection detected","policy":"prompt-injection","code":"input_blocked","param":null}}"#

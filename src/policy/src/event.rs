@@ -112,13 +112,20 @@ pub struct EventChain {
 impl EventChain {
     /// Starts a chain. `chain_id` is unique per chain; chains of different Envoy workers run side by side.
     pub fn new(chain_id: String) -> Self {
-        Self { chain_id, seq: 0, prev_hash: "0".repeat(64) }
+        Self {
+            chain_id,
+            seq: 0,
+            prev_hash: "0".repeat(64),
+        }
     }
 
     /// Adds the chain's members to the JSON object `line`.
     fn link(&mut self, line: &mut String) {
         line.pop();
-        line.push_str(&format!(",\"chain_id\":\"{}\",\"seq\":{},\"prev_hash\":\"{}\"", self.chain_id, self.seq, self.prev_hash));
+        line.push_str(&format!(
+            ",\"chain_id\":\"{}\",\"seq\":{},\"prev_hash\":\"{}\"",
+            self.chain_id, self.seq, self.prev_hash
+        ));
         self.prev_hash = hex(&Sha256::digest(line.as_bytes()));
         self.seq += 1;
         line.push_str(&format!(",\"hash\":\"{}\"}}", self.prev_hash));
@@ -130,7 +137,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The event of `exchange` as one line of JSON, or `None` when the audit logger does not want it.
-pub fn line(exchange: &Exchange, facts: &Facts, gateway_id: &str, chain: &mut EventChain) -> Option<String> {
+pub fn line(
+    exchange: &Exchange,
+    facts: &Facts,
+    gateway_id: &str,
+    chain: &mut EventChain,
+) -> Option<String> {
     let engine = exchange.engine();
     let audit = engine.audit();
     let tally = exchange.tally();
@@ -143,11 +155,17 @@ pub fn line(exchange: &Exchange, facts: &Facts, gateway_id: &str, chain: &mut Ev
         _ if facts.uninspected => "engine.failed_open",
         _ => "all_policies_passed",
     };
-    let is_plain = verdict == Verdict::Allow && failure.is_none() && facts.failure.is_none() && !facts.uninspected;
+    let is_plain = verdict == Verdict::Allow
+        && failure.is_none()
+        && facts.failure.is_none()
+        && !facts.uninspected;
     if is_plain && audit.is_some_and(|audit| !audit.log_all_access) {
         return None;
     }
-    let target = facts.attempts.last().and_then(|attempt| engine.target(&attempt.target_id));
+    let target = facts
+        .attempts
+        .last()
+        .and_then(|attempt| engine.target(&attempt.target_id));
     let usage = exchange.usage();
     let event = Event {
         id: format!("evt_{}", facts.request_id),
@@ -170,13 +188,24 @@ pub fn line(exchange: &Exchange, facts: &Facts, gateway_id: &str, chain: &mut Ev
         policy_results: tally.results(),
         redactions: tally.redactions(),
         redaction_count: tally.redaction_count(),
-        usage: Tokens { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens, cached_tokens: usage.cached_tokens },
-        cost_usd: target.and_then(|target| target.pricing).and_then(|pricing| cost(pricing, usage)),
+        usage: Tokens {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            cached_tokens: usage.cached_tokens,
+        },
+        cost_usd: target
+            .and_then(|target| target.pricing)
+            .and_then(|pricing| cost(pricing, usage)),
         latency_ms: millis(facts.started_us, facts.ended_us),
-        time_to_first_token_ms: facts.first_byte_us.map(|first| millis(facts.started_us, first)),
+        time_to_first_token_ms: facts
+            .first_byte_us
+            .map(|first| millis(facts.started_us, first)),
         prompt_redacted: tally.input_redacted(),
         attempts: &facts.attempts,
-        coverage: Coverage { scanned_bytes: tally.scanned_bytes, skipped: &tally.skipped },
+        coverage: Coverage {
+            scanned_bytes: tally.scanned_bytes,
+            skipped: &tally.skipped,
+        },
         retention_days: audit.map(|audit| audit.retention_days),
     };
     let mut line = serde_json::to_string(&event).ok()?;
@@ -188,13 +217,22 @@ pub fn line(exchange: &Exchange, facts: &Facts, gateway_id: &str, chain: &mut Ev
 
 /// USD, from prices per one million tokens. Unknown counts give no cost rather than a wrong one.
 fn cost(pricing: Pricing, usage: Usage) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "token counts stay far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "token counts stay far below 2^52"
+    )]
     let price = |tokens: u64, per_million: f64| tokens as f64 * per_million / 1e6;
-    Some(price(usage.prompt_tokens?, pricing.prompt) + price(usage.completion_tokens?, pricing.completion))
+    Some(
+        price(usage.prompt_tokens?, pricing.prompt)
+            + price(usage.completion_tokens?, pricing.completion),
+    )
 }
 
 fn millis(from_us: u64, to_us: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^52 microseconds")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "durations stay far below 2^52 microseconds"
+    )]
     let micros = to_us.saturating_sub(from_us) as f64;
     micros / 1e3
 }
@@ -204,7 +242,12 @@ pub fn rfc3339(micros: u64) -> String {
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// Days since 1970 to year, month and day (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
@@ -212,11 +255,16 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -227,7 +275,10 @@ mod tests {
     #[test]
     fn timestamps_are_rfc3339() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(rfc3339(1_795_252_327_000_042), "2026-11-21T09:12:07.000042Z");
+        assert_eq!(
+            rfc3339(1_795_252_327_000_042),
+            "2026-11-21T09:12:07.000042Z"
+        );
         assert_eq!(rfc3339(951_826_554_000_000), "2000-02-29T12:15:54.000000Z");
     }
 
@@ -241,7 +292,12 @@ mod tests {
         let mut prev = "0".repeat(64);
         for (seq, line) in lines.iter().enumerate() {
             let (hashed, hash) = line.split_once(",\"hash\":\"").unwrap();
-            assert!(hashed.ends_with(&format!("\"chain_id\":\"c\",\"seq\":{seq},\"prev_hash\":\"{prev}\"")), "{line}");
+            assert!(
+                hashed.ends_with(&format!(
+                    "\"chain_id\":\"c\",\"seq\":{seq},\"prev_hash\":\"{prev}\""
+                )),
+                "{line}"
+            );
             assert_eq!(hash, format!("{}\"}}", hex(&Sha256::digest(hashed))));
             prev = hash.trim_end_matches("\"}").into();
         }

@@ -7,13 +7,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use crate::{
-    engine::Engine,
-    error::ErrorReply,
-    splice::Patch,
-    tally::Tally,
-    verdict::Phase,
-};
+use crate::{engine::Engine, error::ErrorReply, splice::Patch, tally::Tally, verdict::Phase};
 
 pub use request::set_model;
 pub use stream::StreamInspector;
@@ -66,7 +60,14 @@ pub struct Exchange {
 impl Exchange {
     /// Begins an exchange.
     pub fn begin(engine: Arc<Engine>) -> Self {
-        Self { engine, tally: Tally::default(), usage: Usage::default(), stream: false, failure: None, inspector: None }
+        Self {
+            engine,
+            tally: Tally::default(),
+            usage: Usage::default(),
+            stream: false,
+            failure: None,
+            inspector: None,
+        }
     }
 
     /// The compiled configuration.

@@ -106,7 +106,10 @@ impl FilterConfig {
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let config: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if config.format != FORMAT {
-            return Err(format!("configuration format {} was made for another version of this filter, which reads {FORMAT}", config.format));
+            return Err(format!(
+                "configuration format {} was made for another version of this filter, which reads {FORMAT}",
+                config.format
+            ));
         }
         Ok(config)
     }

@@ -34,15 +34,24 @@ fn ascii(c: char) -> Folded {
 fn fold_unicode(c: char) -> Folded {
     match c {
         // Fullwidth forms
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).map_or(Folded::Boundary, fold),
+        '\u{ff01}'..='\u{ff5e}' => {
+            char::from_u32(u32::from(c) - 0xfee0).map_or(Folded::Boundary, fold)
+        }
         // Mathematical alphanumeric letters: 26 + 26 of each style
         '\u{1d400}'..='\u{1d6a3}' => {
             let letter = (u32::from(c) - 0x1d400) % 26;
             char::from_u32(u32::from('a') + letter).map_or(Folded::Boundary, ascii)
         }
         // Soft hyphen, combining marks, zero-width and bidirectional controls, variation selectors, tags
-        '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => Folded::Invisible,
+        '\u{ad}'
+        | '\u{300}'..='\u{36f}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2064}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' => Folded::Invisible,
         _ => match latin(c) {
             Some(letter) => ascii(letter),
             None if c.is_alphanumeric() => Folded::Other(c),

@@ -30,18 +30,43 @@ impl HoldBack {
 
     /// Takes more text and appends to `out` what may leave now, redacted. On a stop, `out` has everything
     /// before the text that led to it.
-    pub(crate) fn push(&mut self, delta: &str, chain: &Chain, tally: &mut Tally, out: &mut String) -> Result<(), Stop> {
+    pub(crate) fn push(
+        &mut self,
+        delta: &str,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
         self.text.push_str(delta);
         self.release(false, chain, tally, out)
     }
 
     /// The text is complete: everything may leave.
-    pub(crate) fn finish(&mut self, chain: &Chain, tally: &mut Tally, out: &mut String) -> Result<(), Stop> {
-        if self.held() == 0 { Ok(()) } else { self.release(true, chain, tally, out) }
+    pub(crate) fn finish(
+        &mut self,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        if self.held() == 0 {
+            Ok(())
+        } else {
+            self.release(true, chain, tally, out)
+        }
     }
 
-    fn release(&mut self, complete: bool, chain: &Chain, tally: &mut Tally, out: &mut String) -> Result<(), Stop> {
-        let window = Window { text: &self.text, from: self.settled, complete };
+    fn release(
+        &mut self,
+        complete: bool,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        let window = Window {
+            text: &self.text,
+            from: self.settled,
+            complete,
+        };
         let open = chain.scan(Phase::Output, &window, &mut tally.sightings);
         let stop = tally.judge(chain, Phase::Output, self.settled..open, self.offset);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
@@ -65,7 +90,12 @@ impl HoldBack {
 }
 
 /// Appends `text[range]` with the values in it replaced by markers.
-pub(crate) fn append_redacted(text: &str, range: Range<usize>, pii: &[crate::detect::PiiSpan], out: &mut String) {
+pub(crate) fn append_redacted(
+    text: &str,
+    range: Range<usize>,
+    pii: &[crate::detect::PiiSpan],
+    out: &mut String,
+) {
     let mut copied = range.start;
     for span in pii.iter().filter(|span| span.range.end <= range.end) {
         out.push_str(text.get(copied..span.range.start).unwrap_or_default());

@@ -73,11 +73,15 @@ pub struct Node {
 }
 
 /// Walks `text`, calling `visit` with the path and node of every value and member name, in document order.
-pub fn walk<'a>(
-    text: &'a str,
-    visit: &mut dyn FnMut(&[Step<'a>], &Node),
-) -> Result<(), Invalid> {
-    let mut walker = Walker { text, bytes: text.as_bytes(), at: 0, path: Vec::with_capacity(8), names: Vec::with_capacity(32), visit };
+pub fn walk<'a>(text: &'a str, visit: &mut dyn FnMut(&[Step<'a>], &Node)) -> Result<(), Invalid> {
+    let mut walker = Walker {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        path: Vec::with_capacity(8),
+        names: Vec::with_capacity(32),
+        visit,
+    };
     walker.skip_space();
     walker.value()?;
     walker.skip_space();
@@ -120,7 +124,9 @@ pub fn raw_range(raw: &str, escaped: bool, decoded: &Range<usize>) -> Range<usiz
         if at >= decoded.end {
             return start..units.at;
         }
-        let Some(unit) = units.next() else { return start..raw.len() };
+        let Some(unit) = units.next() else {
+            return start..raw.len();
+        };
         at += unit.len_utf8();
     }
 }
@@ -202,7 +208,10 @@ struct Walker<'a, 'v> {
 
 impl<'a> Walker<'a, '_> {
     fn invalid(&self, reason: &'static str) -> Invalid {
-        Invalid { at: self.at, reason }
+        Invalid {
+            at: self.at,
+            reason,
+        }
     }
 
     fn peek(&self) -> u8 {
@@ -241,7 +250,9 @@ impl<'a> Walker<'a, '_> {
                 self.number()?;
                 self.report(Kind::Number, start..self.at);
             }
-            0 if self.at >= self.bytes.len() => return Err(self.invalid("the JSON text ends too early")),
+            0 if self.at >= self.bytes.len() => {
+                return Err(self.invalid("the JSON text ends too early"));
+            }
             _ => return Err(self.invalid("a JSON value was expected")),
         }
         Ok(())
@@ -442,13 +453,17 @@ impl<'a> Walker<'a, '_> {
 
 /// FNV-1a. A collision can only refuse a document, never hide a duplicate.
 fn hash_name(name: &[u8]) -> u64 {
-    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 fn has_duplicate(names: &mut [u64]) -> bool {
     if names.len() > PAIRWISE_NAMES {
         names.sort_unstable();
-        return names.windows(2).any(|pair| matches!(pair, [left, right] if left == right));
+        return names
+            .windows(2)
+            .any(|pair| matches!(pair, [left, right] if left == right));
     }
     let mut rest = &*names;
     while let [first, others @ ..] = rest {
@@ -489,7 +504,17 @@ mod tests {
     fn reports_every_value_with_its_path() {
         assert_eq!(
             accept(r#" {"a":[1,{"b":"x"}], "c":null} "#),
-            ["a=a", "a.0=1", "a.1.b=b", "a.1.b=x", r#"a.1={"b":"x"}"#, r#"a=[1,{"b":"x"}]"#, "c=c", "c=null", r#"={"a":[1,{"b":"x"}], "c":null}"#]
+            [
+                "a=a",
+                "a.0=1",
+                "a.1.b=b",
+                "a.1.b=x",
+                r#"a.1={"b":"x"}"#,
+                r#"a=[1,{"b":"x"}]"#,
+                "c=c",
+                "c=null",
+                r#"={"a":[1,{"b":"x"}], "c":null}"#
+            ]
         );
     }
 
@@ -497,7 +522,10 @@ mod tests {
     fn refuses_what_parsers_disagree_on() {
         refuse(r#"{"a":1,"a":2}"#, "same member twice");
         refuse(r#"{"a":1,"\u0061":2}"#, "same member twice");
-        refuse(r#"{"n1":1,"n2":1,"n3":1,"n4":1,"n5":1,"n6":1,"n7":1,"n8":1,"n9":1,"n4":1}"#, "same member twice");
+        refuse(
+            r#"{"n1":1,"n2":1,"n3":1,"n4":1,"n5":1,"n6":1,"n7":1,"n8":1,"n9":1,"n4":1}"#,
+            "same member twice",
+        );
         refuse("{} {}", "after the end");
         refuse(r#"["\ud800"]"#, "lone surrogate");
         refuse(r#"["\udc00"]"#, "lone surrogate");

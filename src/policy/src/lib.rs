@@ -50,8 +50,12 @@ mod verdict;
 pub use chain::Chain;
 pub use engine::Engine;
 pub use error::ErrorReply;
-pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamInspector, StreamStep, Usage, set_model};
-pub use filter_config::{FORMAT, FailMode, FilterConfig, Pack, Pricing, Role, StreamTimeout, Target};
+pub use exchange::{
+    BodyStep, Exchange, MAX_EVENT_BYTES, StreamInspector, StreamStep, Usage, set_model,
+};
+pub use filter_config::{
+    FORMAT, FailMode, FilterConfig, Pack, Pricing, Role, StreamTimeout, Target,
+};
 pub use hold_back::HoldBack;
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};
 pub use splice::Patch;

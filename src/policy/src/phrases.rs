@@ -95,17 +95,31 @@ fn mix(hash: u32, byte: u8) -> u32 {
 impl PhraseSet {
     /// Compiles tables.
     pub fn compile(groups: &[PhraseGroup]) -> Self {
-        let mut set = Self { bitmap: vec![0; 64], ..Self::default() };
+        let mut set = Self {
+            bitmap: vec![0; 64],
+            ..Self::default()
+        };
         let mut uses: Vec<(u32, Use)> = Vec::new();
         for table in groups {
             for phrase in table.phrases {
-                let Ok(id) = u16::try_from(set.phrases.len()) else { break };
+                let Ok(id) = u16::try_from(set.phrases.len()) else {
+                    break;
+                };
                 let mut slots = 0;
                 for (slot, alternatives) in (0_u8..).zip(phrase.words.split(' ')) {
                     slots = slot + 1;
-                    uses.extend(alternatives.split('|').map(|word| (word.bytes().fold(FNV_START, mix), Use { phrase: id, slot })));
+                    uses.extend(
+                        alternatives.split('|').map(|word| {
+                            (word.bytes().fold(FNV_START, mix), Use { phrase: id, slot })
+                        }),
+                    );
                 }
-                set.phrases.push(Compiled { slots, gap: phrase.gap, weight: phrase.weight, group: table.group });
+                set.phrases.push(Compiled {
+                    slots,
+                    gap: phrase.gap,
+                    weight: phrase.weight,
+                    group: table.group,
+                });
             }
         }
         uses.sort_by_key(|(hash, place)| (*hash, place.phrase, place.slot));
@@ -131,7 +145,12 @@ impl PhraseSet {
 
     /// Adds every settled phrase of `window` to `found` and returns the first position whose fate is open.
     pub fn scan(&self, window: &Window<'_>, found: &mut Vec<PhraseMatch>) -> usize {
-        let mut run = Run { set: self, window: *window, partials: Vec::new(), found };
+        let mut run = Run {
+            set: self,
+            window: *window,
+            partials: Vec::new(),
+            found,
+        };
         run.words()
     }
 
@@ -140,8 +159,13 @@ impl PhraseSet {
         if self.bitmap.get(word).is_none_or(|bits| bits & bit == 0) {
             return &[];
         }
-        let Ok(at) = self.words.binary_search_by_key(&hash, |(hash, _)| *hash) else { return &[] };
-        self.words.get(at).and_then(|(_, range)| self.uses.get(range.clone())).unwrap_or_default()
+        let Ok(at) = self.words.binary_search_by_key(&hash, |(hash, _)| *hash) else {
+            return &[];
+        };
+        self.words
+            .get(at)
+            .and_then(|(_, range)| self.uses.get(range.clone()))
+            .unwrap_or_default()
     }
 }
 
@@ -168,7 +192,10 @@ const fn classes() -> [u8; 256] {
             0x80..=0xff => UNICODE,
             _ => BOUNDARY,
         };
-        #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256; evaluated at compile time")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a byte indexes a table of 256; evaluated at compile time"
+        )]
         {
             table[byte as usize] = class;
         }
@@ -203,7 +230,11 @@ impl Run<'_, '_> {
             if at == len && !self.window.complete {
                 return self.open_from(if at - start > MAX_WORD { at } else { start });
             }
-            let uses = if at - start > MAX_WORD { &[] } else { self.set.uses_of(word.hash) };
+            let uses = if at - start > MAX_WORD {
+                &[]
+            } else {
+                self.set.uses_of(word.hash)
+            };
             if !uses.is_empty() || !self.partials.is_empty() {
                 self.advance(uses, start..at);
             }
@@ -217,7 +248,11 @@ impl Run<'_, '_> {
             return self.window.text.len();
         }
         let len = self.window.text.len();
-        let live = self.partials.iter().map(|partial| partial.start).filter(|start| len - start < MAX_SPAN);
+        let live = self
+            .partials
+            .iter()
+            .map(|partial| partial.start)
+            .filter(|start| len - start < MAX_SPAN);
         live.fold(end, usize::min)
     }
 
@@ -268,14 +303,23 @@ impl Run<'_, '_> {
     }
 
     fn unicode_at(&self, at: usize) -> (Folded, usize) {
-        match self.window.text.get(at..).and_then(|rest| rest.chars().next()) {
+        match self
+            .window
+            .text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+        {
             Some(c) => (fold(c), c.len_utf8()),
             None => (Folded::Boundary, 1),
         }
     }
 
     fn ends_inside_word(&self, at: usize) -> bool {
-        let before = self.window.text.get(..at).and_then(|text| text.chars().next_back());
+        let before = self
+            .window
+            .text
+            .get(..at)
+            .and_then(|text| text.chars().next_back());
         before.is_some_and(|c| fold(c) != Folded::Boundary)
     }
 
@@ -286,25 +330,54 @@ impl Run<'_, '_> {
             if word.end - partial.start > MAX_SPAN {
                 continue;
             }
-            if uses.iter().any(|place| place.phrase == partial.phrase && place.slot == partial.next) {
-                self.step(Partial { next: partial.next + 1, ..partial }, word.end);
+            if uses
+                .iter()
+                .any(|place| place.phrase == partial.phrase && place.slot == partial.next)
+            {
+                self.step(
+                    Partial {
+                        next: partial.next + 1,
+                        ..partial
+                    },
+                    word.end,
+                );
             }
             if let Some(gap_left) = partial.gap_left.checked_sub(1) {
-                self.partials.push(Partial { gap_left, ..partial });
+                self.partials.push(Partial {
+                    gap_left,
+                    ..partial
+                });
             }
         }
         for place in uses.iter().filter(|place| place.slot == 0) {
-            self.step(Partial { phrase: place.phrase, next: 1, gap_left: 0, start: word.start }, word.end);
+            self.step(
+                Partial {
+                    phrase: place.phrase,
+                    next: 1,
+                    gap_left: 0,
+                    start: word.start,
+                },
+                word.end,
+            );
         }
     }
 
     /// Takes a partial match that just gained a word: complete, or waiting for the next one.
     fn step(&mut self, partial: Partial, end: usize) {
-        let Some(phrase) = self.set.phrases.get(usize::from(partial.phrase)) else { return };
+        let Some(phrase) = self.set.phrases.get(usize::from(partial.phrase)) else {
+            return;
+        };
         if partial.next == phrase.slots {
-            self.found.push(PhraseMatch { group: phrase.group, weight: phrase.weight, range: partial.start..end });
+            self.found.push(PhraseMatch {
+                group: phrase.group,
+                weight: phrase.weight,
+                range: partial.start..end,
+            });
         } else {
-            self.partials.push(Partial { gap_left: phrase.gap, ..partial });
+            self.partials.push(Partial {
+                gap_left: phrase.gap,
+                ..partial
+            });
         }
     }
 }
@@ -319,33 +392,67 @@ mod tests {
     use super::*;
 
     const TABLE: &[Phrase] = &[
-        Phrase { words: "ignore|disregard previous|prior instructions|rules", gap: 2, weight: 0.9 },
-        Phrase { words: "jailbreak", gap: 0, weight: 0.5 },
+        Phrase {
+            words: "ignore|disregard previous|prior instructions|rules",
+            gap: 2,
+            weight: 0.9,
+        },
+        Phrase {
+            words: "jailbreak",
+            gap: 0,
+            weight: 0.5,
+        },
     ];
 
     fn matches(text: &str) -> Vec<&str> {
-        let set = PhraseSet::compile(&[PhraseGroup { group: 7, phrases: TABLE }]);
+        let set = PhraseSet::compile(&[PhraseGroup {
+            group: 7,
+            phrases: TABLE,
+        }]);
         let mut found = Vec::new();
         assert_eq!(set.scan(&Window::whole(text), &mut found), text.len());
         found.iter().map(|hit| &text[hit.range.clone()]).collect()
     }
 
     fn open(text: &str) -> usize {
-        let set = PhraseSet::compile(&[PhraseGroup { group: 7, phrases: TABLE }]);
-        set.scan(&Window { text, from: 0, complete: false }, &mut Vec::new())
+        let set = PhraseSet::compile(&[PhraseGroup {
+            group: 7,
+            phrases: TABLE,
+        }]);
+        set.scan(
+            &Window {
+                text,
+                from: 0,
+                complete: false,
+            },
+            &mut Vec::new(),
+        )
     }
 
     #[test]
     fn words_match_whatever_stands_between_them() {
-        assert_eq!(matches("Please IGNORE all\n the previous -- instructions!"), ["IGNORE all\n the previous -- instructions"]);
+        assert_eq!(
+            matches("Please IGNORE all\n the previous -- instructions!"),
+            ["IGNORE all\n the previous -- instructions"]
+        );
         assert_eq!(matches("ignore one two three previous rules"), [""; 0]);
         assert_eq!(matches("ignore previous, and then previous rules"), [""; 0]);
-        assert_eq!(matches("disregard previous or prior rules"), ["disregard previous or prior rules"; 2]);
+        assert_eq!(
+            matches("disregard previous or prior rules"),
+            ["disregard previous or prior rules"; 2]
+        );
     }
 
     #[test]
     fn disguised_letters_are_the_same_word() {
-        for text in ["јаilbreаk", "ｊａｉｌｂｒｅａｋ", "jail\u{200b}break", "𝐣ailbreak", "jáilbreak", "jail'break"] {
+        for text in [
+            "јаilbreаk",
+            "ｊａｉｌｂｒｅａｋ",
+            "jail\u{200b}break",
+            "𝐣ailbreak",
+            "jáilbreak",
+            "jail'break",
+        ] {
             assert_eq!(matches(text), [text]);
         }
         assert_eq!(matches("jailbreaks"), [""; 0]);
@@ -357,6 +464,9 @@ mod tests {
         assert_eq!(open("some words he"), 11);
         assert_eq!(open("we ignore the previous x"), 3);
         assert_eq!(open("we ignore a b c d "), 18);
-        assert_eq!(open(&format!("ignore {}", " ".repeat(MAX_SPAN))), MAX_SPAN + 7);
+        assert_eq!(
+            open(&format!("ignore {}", " ".repeat(MAX_SPAN))),
+            MAX_SPAN + 7
+        );
     }
 }

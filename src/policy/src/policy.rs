@@ -27,7 +27,12 @@ pub enum PolicyKind {
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::PromptInjection, Self::PiiDetector, Self::SafetyFilter, Self::AuditLogger];
+    pub const ALL: [Self; 4] = [
+        Self::PromptInjection,
+        Self::PiiDetector,
+        Self::SafetyFilter,
+        Self::AuditLogger,
+    ];
 
     /// Its name in `policies.chain`.
     pub fn name(self) -> &'static str {
@@ -68,9 +73,13 @@ impl PolicyConfig {
     /// The runtime form of the policy; `None` for those that judge no text.
     pub(crate) fn compile(&self) -> Option<Box<dyn Policy>> {
         match self {
-            Self::PromptInjection(settings) => Some(Box::new(prompt_injection::PromptInjection::new(settings))),
+            Self::PromptInjection(settings) => {
+                Some(Box::new(prompt_injection::PromptInjection::new(settings)))
+            }
             Self::PiiDetector(settings) => Some(Box::new(pii_detector::PiiDetector::new(settings))),
-            Self::SafetyFilter(settings) => Some(Box::new(safety_filter::SafetyFilter::new(settings))),
+            Self::SafetyFilter(settings) => {
+                Some(Box::new(safety_filter::SafetyFilter::new(settings)))
+            }
             Self::AuditLogger(_) => None,
         }
     }

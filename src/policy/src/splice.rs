@@ -16,7 +16,8 @@ impl Edits {
 
     /// Replaces all of `range`, whatever was to be changed inside it.
     pub fn replace_whole(&mut self, range: Range<usize>, with: Vec<u8>) {
-        self.edits.retain(|(other, _)| other.end <= range.start || other.start >= range.end);
+        self.edits
+            .retain(|(other, _)| other.end <= range.start || other.start >= range.end);
         self.replace(range, with);
     }
 
@@ -74,7 +75,13 @@ mod tests {
         edits.replace(6..9, b"XY".to_vec());
         edits.replace(0..1, b"-".to_vec());
         let patch = edits.patch(b"abcdefghijkl");
-        assert_eq!(patch, Patch { replaces: 9, bytes: b"-bcdefXY".to_vec() });
+        assert_eq!(
+            patch,
+            Patch {
+                replaces: 9,
+                bytes: b"-bcdefXY".to_vec()
+            }
+        );
         assert_eq!(patch.apply(b"abcdefghijkl"), b"-bcdefXYjkl");
         assert_eq!(patch.patched_len(12), 11);
     }

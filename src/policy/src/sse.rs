@@ -42,9 +42,14 @@ impl<'a> SseEvent<'a> {
     pub fn data(&self) -> Option<Cow<'a, [u8]>> {
         match self.lines {
             [] => None,
-            [line] => Some(Cow::Borrowed(self.raw.get(line.clone()).unwrap_or_default())),
+            [line] => Some(Cow::Borrowed(
+                self.raw.get(line.clone()).unwrap_or_default(),
+            )),
             lines => {
-                let values: Vec<&[u8]> = lines.iter().map(|line| self.raw.get(line.clone()).unwrap_or_default()).collect();
+                let values: Vec<&[u8]> = lines
+                    .iter()
+                    .map(|line| self.raw.get(line.clone()).unwrap_or_default())
+                    .collect();
                 Some(Cow::Owned(values.join(&b'\n')))
             }
         }
@@ -80,7 +85,16 @@ fn write_lines<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
 impl SseDecoder {
     /// A decoder that refuses events of more than `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self { buffer: Vec::new(), event: 0, line: 0, searched: 0, data: Vec::new(), handed_out: false, at_stream_start: true, limit }
+        Self {
+            buffer: Vec::new(),
+            event: 0,
+            line: 0,
+            searched: 0,
+            data: Vec::new(),
+            handed_out: false,
+            at_stream_start: true,
+            limit,
+        }
     }
 
     /// Takes the next bytes of the stream. All complete events must be drained before the next call.
@@ -118,7 +132,10 @@ impl SseDecoder {
         }
         self.handed_out = true;
         let start = std::mem::replace(&mut self.event, self.line);
-        Some(SseEvent { raw: self.buffer.get(start..self.line).unwrap_or_default(), lines: &self.data })
+        Some(SseEvent {
+            raw: self.buffer.get(start..self.line).unwrap_or_default(),
+            lines: &self.data,
+        })
     }
 
     /// Moves past the next complete line and says where it ended.
@@ -149,12 +166,15 @@ impl SseDecoder {
             start += 3;
             field = field.get(3..).unwrap_or_default();
         }
-        let Some(value) = field.strip_prefix(b"data") else { return };
+        let Some(value) = field.strip_prefix(b"data") else {
+            return;
+        };
         match value {
             [] => self.data.push(line.end - self.event..line.end - self.event),
             [b':', value @ ..] => {
                 let skip = 5 + usize::from(value.first() == Some(&b' '));
-                self.data.push(start + skip - self.event..line.end - self.event);
+                self.data
+                    .push(start + skip - self.event..line.end - self.event);
             }
             _ => {}
         }
@@ -182,16 +202,27 @@ mod tests {
         seen
     }
 
-    const STREAM: &[u8] = b": hi\r\n\r\ndata:{\"a\":\ndata: 1}\n\nid: 7\rdata: x\r\revent: e\ndata\n\ndata: last";
+    const STREAM: &[u8] =
+        b": hi\r\n\r\ndata:{\"a\":\ndata: 1}\n\nid: 7\rdata: x\r\revent: e\ndata\n\ndata: last";
 
     #[test]
     fn every_cut_gives_the_same_events() {
         let whole = events(&[STREAM]);
         let payloads: Vec<_> = whole.iter().map(|(_, data)| data.clone()).collect();
-        let expected: [Option<&[u8]>; 5] = [None, Some(b"{\"a\":\n1}"), Some(b"x"), Some(b""), Some(b"last")];
+        let expected: [Option<&[u8]>; 5] = [
+            None,
+            Some(b"{\"a\":\n1}"),
+            Some(b"x"),
+            Some(b""),
+            Some(b"last"),
+        ];
         assert_eq!(payloads, expected.map(|data| data.map(<[u8]>::to_vec)));
         for cut in 0..=STREAM.len() {
-            assert_eq!(events(&[&STREAM[..cut], &STREAM[cut..]]), whole, "cut at {cut}");
+            assert_eq!(
+                events(&[&STREAM[..cut], &STREAM[cut..]]),
+                whole,
+                "cut at {cut}"
+            );
         }
         let bytes: Vec<&[u8]> = STREAM.chunks(1).collect();
         assert_eq!(events(&bytes), whole);
@@ -199,17 +230,28 @@ mod tests {
 
     #[test]
     fn no_byte_is_lost() {
-        let raw: Vec<u8> = events(&[STREAM]).into_iter().flat_map(|(raw, _)| raw).collect();
+        let raw: Vec<u8> = events(&[STREAM])
+            .into_iter()
+            .flat_map(|(raw, _)| raw)
+            .collect();
         assert_eq!(raw, [STREAM, b"\n\n"].concat());
     }
 
     #[test]
     fn a_new_payload_keeps_the_other_lines() {
         let mut decoder = SseDecoder::with_limit(1000);
-        decoder.push(b": c\nid: 1\ndata: {\ndata:}\nevent: e\n\n").unwrap();
+        decoder
+            .push(b": c\nid: 1\ndata: {\ndata:}\nevent: e\n\n")
+            .unwrap();
         let mut out = Vec::new();
-        decoder.next_event().unwrap().write_with(b"{\n\"a\":\n1}", &mut out);
-        assert_eq!(out, b": c\nid: 1\ndata: {\ndata:\"a\":\ndata: 1}\nevent: e\n\n");
+        decoder
+            .next_event()
+            .unwrap()
+            .write_with(b"{\n\"a\":\n1}", &mut out);
+        assert_eq!(
+            out,
+            b": c\nid: 1\ndata: {\ndata:\"a\":\ndata: 1}\nevent: e\n\n"
+        );
     }
 
     #[test]

@@ -83,36 +83,62 @@ impl Tally {
     /// Enters the policies that are about to run in `phase`, so that the event names those that found nothing.
     pub(crate) fn begin(&mut self, chain: &Chain, phase: Phase) {
         let nothing = Sightings::default();
-        let fresh = chain.judge(phase, &nothing).map(|(kind, judgement)| PolicyResult {
-            kind,
-            phase,
-            verdict: Verdict::Allow,
-            score: judgement.score,
-            reason_code: None,
-        });
+        let fresh = chain
+            .judge(phase, &nothing)
+            .map(|(kind, judgement)| PolicyResult {
+                kind,
+                phase,
+                verdict: Verdict::Allow,
+                score: judgement.score,
+                reason_code: None,
+            });
         self.results.extend(fresh);
     }
 
     /// Takes the policies' answers on the sightings that start in `settled`. `offset` is where the text starts in its stream.
-    pub(crate) fn judge(&mut self, chain: &Chain, phase: Phase, settled: Range<usize>, offset: usize) -> Option<Stop> {
+    pub(crate) fn judge(
+        &mut self,
+        chain: &Chain,
+        phase: Phase,
+        settled: Range<usize>,
+        offset: usize,
+    ) -> Option<Stop> {
         self.scanned_bytes += settled.len();
         if self.sightings.is_empty() {
             return None;
         }
-        self.sightings.phrases.retain(|hit| hit.range.start < settled.end);
+        self.sightings
+            .phrases
+            .retain(|hit| hit.range.start < settled.end);
         for (kind, judgement) in chain.judge(phase, &self.sightings) {
-            if let Some(result) = self.results.iter_mut().find(|result| result.kind == kind && result.phase == phase) {
+            if let Some(result) = self
+                .results
+                .iter_mut()
+                .find(|result| result.kind == kind && result.phase == phase)
+            {
                 result.verdict = result.verdict.max(judgement.verdict);
-                result.score = judgement.score.map(|score| score.max(result.score.unwrap_or(0.0))).or(result.score);
+                result.score = judgement
+                    .score
+                    .map(|score| score.max(result.score.unwrap_or(0.0)))
+                    .or(result.score);
                 result.reason_code = (result.verdict != Verdict::Allow).then(|| kind.reason_code());
             }
         }
         let (policy, judgement) = decisive(chain.judge(phase, &self.sightings))?;
         if judgement.verdict.stops() {
-            let inside = self.sightings.pii.iter().find(|span| span.range.contains(&judgement.at));
+            let inside = self
+                .sightings
+                .pii
+                .iter()
+                .find(|span| span.range.contains(&judgement.at));
             let at = inside.map_or(judgement.at, |span| span.range.start);
             self.list_redactions(phase, offset, at);
-            let stop = Stop { policy, verdict: judgement.verdict, phase, at };
+            let stop = Stop {
+                policy,
+                verdict: judgement.verdict,
+                phase,
+                at,
+            };
             self.stop.get_or_insert_with(|| stop.clone());
             return Some(stop);
         }
@@ -121,11 +147,21 @@ impl Tally {
     }
 
     fn list_redactions(&mut self, phase: Phase, offset: usize, end: usize) {
-        for span in self.sightings.pii.iter().filter(|span| span.range.end <= end) {
+        for span in self
+            .sightings
+            .pii
+            .iter()
+            .filter(|span| span.range.end <= end)
+        {
             self.redaction_count += 1;
             if self.redactions.len() < MAX_LISTED_REDACTIONS {
                 let category = Entity::name(span.entity);
-                self.redactions.push(Redaction { category, start: offset + span.range.start, end: offset + span.range.end, phase });
+                self.redactions.push(Redaction {
+                    category,
+                    start: offset + span.range.start,
+                    end: offset + span.range.end,
+                    phase,
+                });
             }
         }
     }
@@ -135,7 +171,11 @@ impl Tally {
         if let Some(stop) = &self.stop {
             return (stop.verdict, Some((stop.policy, stop.phase)));
         }
-        match self.results.iter().find(|result| result.verdict == Verdict::Redact) {
+        match self
+            .results
+            .iter()
+            .find(|result| result.verdict == Verdict::Redact)
+        {
             Some(result) => (Verdict::Redact, Some((result.kind, result.phase))),
             None => (Verdict::Allow, None),
         }
@@ -158,6 +198,8 @@ impl Tally {
 
     /// Whether the input was changed.
     pub fn input_redacted(&self) -> bool {
-        self.redactions.iter().any(|redaction| redaction.phase == Phase::Input)
+        self.redactions
+            .iter()
+            .any(|redaction| redaction.phase == Phase::Input)
     }
 }

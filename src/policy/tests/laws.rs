@@ -2,7 +2,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use kt_policy::{BodyStep, Engine, Exchange, FilterConfig, StreamStep, Verdict, json, sse::SseDecoder};
+use kt_policy::{
+    BodyStep, Engine, Exchange, FilterConfig, StreamStep, Verdict, json, sse::SseDecoder,
+};
 use proptest::{prelude::*, sample::select};
 
 fn engine() -> Arc<Engine> {
@@ -21,11 +23,61 @@ fn engine() -> Arc<Engine> {
 /// Pieces that, put together at random, make values, near misses and harmful phrases.
 fn fragment() -> impl Strategy<Value = String> {
     let known = select(vec![
-        "bob.o-hara+x@mail.example.co.uk", "jörg@example.de", "@", "a@b", ".com", "4111 1111 1111 1111", "5500-0000-0000-0004",
-        "4111111111111111", "4111", " 1111", "219-09-9999", "219 09 9999", "SSN ", "ssn: 219099999", "+1 415 555 2671", "(415) 555-2671",
-        "415.555.2671", "phone 4155552671", "+", "(", ")", "192.168.0.14", "2001:db8::8a2e:370:7334", "::", ":", "fe80::1", "1.2.3.4.5",
-        "how to make a bomb", "how to ", "make a ", "bomb", "kill myself", "launder the ", "money", " ", "  ", "\n", ", ", ". ", "-", "/",
-        "The quick brown fox", "über", "日本語", "јаilbreаk", "\u{200b}", "😀", "\"quoted\"", "back\\slash", "'", "’s", "0", "12", "345", "6789",
+        "bob.o-hara+x@mail.example.co.uk",
+        "jörg@example.de",
+        "@",
+        "a@b",
+        ".com",
+        "4111 1111 1111 1111",
+        "5500-0000-0000-0004",
+        "4111111111111111",
+        "4111",
+        " 1111",
+        "219-09-9999",
+        "219 09 9999",
+        "SSN ",
+        "ssn: 219099999",
+        "+1 415 555 2671",
+        "(415) 555-2671",
+        "415.555.2671",
+        "phone 4155552671",
+        "+",
+        "(",
+        ")",
+        "192.168.0.14",
+        "2001:db8::8a2e:370:7334",
+        "::",
+        ":",
+        "fe80::1",
+        "1.2.3.4.5",
+        "how to make a bomb",
+        "how to ",
+        "make a ",
+        "bomb",
+        "kill myself",
+        "launder the ",
+        "money",
+        " ",
+        "  ",
+        "\n",
+        ", ",
+        ". ",
+        "-",
+        "/",
+        "The quick brown fox",
+        "über",
+        "日本語",
+        "јаilbreаk",
+        "\u{200b}",
+        "😀",
+        "\"quoted\"",
+        "back\\slash",
+        "'",
+        "’s",
+        "0",
+        "12",
+        "345",
+        "6789",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => "[a-z]{1,60}", 1 => "[0-9]{1,24}", 1 => "[0-9a-f:.]{1,60}", 1 => "\\PC{0,6}"]
 }
@@ -49,7 +101,10 @@ fn json_string(text: &str) -> String {
 }
 
 fn chunk(content: &str) -> String {
-    format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":null}}]}}\n\n", json_string(content))
+    format!(
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":null}}]}}\n\n",
+        json_string(content)
+    )
 }
 
 const FINISH: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
@@ -66,7 +121,9 @@ fn client_reads(bytes: &[u8]) -> (String, bool) {
         }
         let chunk: serde_json::Value = serde_json::from_slice(&data).unwrap();
         blocked |= chunk.get("error").is_some();
-        text += chunk["choices"][0]["delta"]["content"].as_str().unwrap_or("");
+        text += chunk["choices"][0]["delta"]["content"]
+            .as_str()
+            .unwrap_or("");
     }
     (text, blocked)
 }
@@ -82,7 +139,11 @@ fn run_stream(pieces: &[&[u8]], mut watch: impl FnMut(&[u8])) -> Seen {
         }
     }
     let (text, blocked) = client_reads(&out);
-    Seen { text, blocked, verdict: exchange.tally().outcome().0 }
+    Seen {
+        text,
+        blocked,
+        verdict: exchange.tally().outcome().0,
+    }
 }
 
 /// The stream with one delta for the whole text.
@@ -92,15 +153,24 @@ fn uncut(text: &str) -> Seen {
 }
 
 fn cut_deltas(text: &str, cuts: &[usize]) -> Seen {
-    let body: String = split(text, cuts).map(|range| chunk(&text[range])).collect::<String>() + FINISH;
+    let body: String = split(text, cuts)
+        .map(|range| chunk(&text[range]))
+        .collect::<String>()
+        + FINISH;
     run_stream(&[body.as_bytes()], |_| {})
 }
 
 fn split<'t>(text: &'t str, cuts: &[usize]) -> impl Iterator<Item = Range<usize>> + use<'t> {
-    let mut at: Vec<usize> = cuts.iter().map(|cut| text.floor_char_boundary(cut % (text.len() + 1))).collect();
+    let mut at: Vec<usize> = cuts
+        .iter()
+        .map(|cut| text.floor_char_boundary(cut % (text.len() + 1)))
+        .collect();
     at.extend([0, text.len()]);
     at.sort_unstable();
-    at.windows(2).map(|pair| pair[0]..pair[1]).collect::<Vec<_>>().into_iter()
+    at.windows(2)
+        .map(|pair| pair[0]..pair[1])
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 proptest! {

@@ -25,7 +25,10 @@ pub(crate) fn whole(status: StatusCode, body: &Value) -> Answer {
 
 /// An error in OpenAI's shape.
 pub(crate) fn error(status: StatusCode, message: &str) -> Answer {
-    whole(status, &json!({"error": {"message": message, "type": "mock_error", "param": null, "code": null}}))
+    whole(
+        status,
+        &json!({"error": {"message": message, "type": "mock_error", "param": null, "code": null}}),
+    )
 }
 
 /// Does what the script says.
@@ -35,9 +38,18 @@ pub(crate) async fn follow(script: Script, request: &Bytes) -> Result<Answer, io
     if script.disconnect == Some(Disconnect::BeforeHeaders) {
         return Err(io::Error::other("the script says so"));
     }
-    let status = script.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
-    let streams = request.get("stream") == Some(&Value::Bool(true)) && status.is_success() && script.body.is_none();
-    let content_type = if streams { "text/event-stream" } else { "application/json" };
+    let status = script
+        .status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or(StatusCode::OK);
+    let streams = request.get("stream") == Some(&Value::Bool(true))
+        && status.is_success()
+        && script.body.is_none();
+    let content_type = if streams {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
     let pieces = match &script.raw {
         Some(raw) => raw.clone(),
         None if streams => stream_pieces(&script, &request),
@@ -56,7 +68,12 @@ pub(crate) async fn follow(script: Script, request: &Bytes) -> Result<Answer, io
 }
 
 /// A body that is written piece by piece, and may break.
-fn in_pieces(status: StatusCode, content_type: &str, pieces: Vec<String>, script: &Script) -> Answer {
+fn in_pieces(
+    status: StatusCode,
+    content_type: &str,
+    pieces: Vec<String>,
+    script: &Script,
+) -> Answer {
     let (mut sender, channel) = Channel::<Bytes, io::Error>::new(1);
     let delay = Duration::from_millis(script.piece_delay_ms);
     let breaks_after = match script.disconnect {
@@ -86,17 +103,28 @@ fn in_pieces(status: StatusCode, content_type: &str, pieces: Vec<String>, script
 }
 
 fn model(request: &Value) -> &str {
-    request.get("model").and_then(Value::as_str).unwrap_or("offline-echo")
+    request
+        .get("model")
+        .and_then(Value::as_str)
+        .unwrap_or("offline-echo")
 }
 
 fn reply(script: &Script, request: &Value) -> String {
     if let Some(reply) = &script.reply {
         return reply.clone();
     }
-    let last = request.get("messages").and_then(Value::as_array).and_then(|messages| messages.last()).and_then(|message| message.get("content"));
+    let last = request
+        .get("messages")
+        .and_then(Value::as_array)
+        .and_then(|messages| messages.last())
+        .and_then(|message| message.get("content"));
     let text = match last {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(parts)) => parts
+            .iter()
+            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .collect::<Vec<_>>()
+            .join(" "),
         _ => String::new(),
     };
     format!("You said: {text}")
@@ -104,7 +132,9 @@ fn reply(script: &Script, request: &Value) -> String {
 
 /// A made-up count that is the same for the same text: four characters a token.
 fn usage(request: &Value, reply: &str) -> Value {
-    let prompt = request.get("messages").map_or(0, |messages| messages.to_string().len() / 4);
+    let prompt = request
+        .get("messages")
+        .map_or(0, |messages| messages.to_string().len() / 4);
     let completion = reply.len().div_ceil(4);
     json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion})
 }
@@ -135,7 +165,10 @@ fn body(script: &Script, request: &Value, status: StatusCode) -> Value {
 /// The events of a streamed answer: a role, the deltas, the finish, usage if asked for, `[DONE]`.
 fn stream_pieces(script: &Script, request: &Value) -> Vec<String> {
     let text = reply(script, request);
-    let deltas = script.deltas.clone().unwrap_or_else(|| text.split_inclusive(' ').map(str::to_owned).collect());
+    let deltas = script
+        .deltas
+        .clone()
+        .unwrap_or_else(|| text.split_inclusive(' ').map(str::to_owned).collect());
     let event = |choices: Value, usage: Option<Value>| {
         let mut chunk = json!({
             "id": "chatcmpl-offline", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": model(request), "choices": choices,
@@ -146,8 +179,15 @@ fn stream_pieces(script: &Script, request: &Value) -> Vec<String> {
         format!("data: {chunk}\n\n")
     };
     let choice = |delta: Value, finish: Value| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
-    let mut pieces = vec![event(choice(json!({"role": "assistant", "content": ""}), Value::Null), None)];
-    pieces.extend(deltas.iter().map(|delta| event(choice(json!({"content": delta}), Value::Null), None)));
+    let mut pieces = vec![event(
+        choice(json!({"role": "assistant", "content": ""}), Value::Null),
+        None,
+    )];
+    pieces.extend(
+        deltas
+            .iter()
+            .map(|delta| event(choice(json!({"content": delta}), Value::Null), None)),
+    );
     pieces.push(event(choice(json!({}), json!("stop")), None));
     let wants_usage = request.pointer("/stream_options/include_usage") == Some(&Value::Bool(true));
     if wants_usage && !script.no_usage {

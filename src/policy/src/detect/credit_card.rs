@@ -10,8 +10,12 @@ const MIN_GROUP: usize = 3;
 const MAX_GROUP: usize = 7;
 
 pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
-    let Some(first) = groups.all().first() else { return Outcome::Nothing };
-    if matches!(window.before(groups.start), b'.' | b'-') && window.before(groups.start - 1).is_ascii_alphanumeric() {
+    let Some(first) = groups.all().first() else {
+        return Outcome::Nothing;
+    };
+    if matches!(window.before(groups.start), b'.' | b'-')
+        && window.before(groups.start - 1).is_ascii_alphanumeric()
+    {
         return Outcome::Nothing;
     }
     let separator = groups.all().get(1).map_or(0, |group| group.separator);
@@ -20,7 +24,11 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let mut may_grow = groups.open;
     for (index, group) in groups.all().iter().enumerate() {
         // The last group of an open sequence may still get longer.
-        let min_len = if groups.open && group.end == window.text.len() { 1 } else { MIN_GROUP };
+        let min_len = if groups.open && group.end == window.text.len() {
+            1
+        } else {
+            MIN_GROUP
+        };
         let continues = index == 0
             || first.len() == 4
                 && matches!(separator, b' ' | b'-')
@@ -32,7 +40,14 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
             may_grow = false;
             break;
         }
-        if digits >= 13 && is_card(window.bytes().get(groups.start..group.end).unwrap_or_default()) {
+        if digits >= 13
+            && is_card(
+                window
+                    .bytes()
+                    .get(groups.start..group.end)
+                    .unwrap_or_default(),
+            )
+        {
             best = Some(group.end);
         }
     }
@@ -40,7 +55,10 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         return Outcome::Open(groups.start);
     }
     match best {
-        Some(end) if !window.byte(end).is_ascii_alphabetic() => Outcome::Found { start: groups.start, end },
+        Some(end) if !window.byte(end).is_ascii_alphabetic() => Outcome::Found {
+            start: groups.start,
+            end,
+        },
         _ => Outcome::Nothing,
     }
 }
@@ -49,7 +67,9 @@ fn is_card(text: &[u8]) -> bool {
     let mut digits = [0; 19];
     let mut len = 0;
     for byte in text.iter().filter(|byte| byte.is_ascii_digit()) {
-        let Some(slot) = digits.get_mut(len) else { return false };
+        let Some(slot) = digits.get_mut(len) else {
+            return false;
+        };
         *slot = byte - b'0';
         len += 1;
     }
@@ -59,7 +79,10 @@ fn is_card(text: &[u8]) -> bool {
 
 /// Prefixes and lengths of the networks that issue cards today.
 fn has_issuer(digits: &[u8]) -> bool {
-    let prefix = digits.iter().take(4).fold(0_u32, |number, &digit| number * 10 + u32::from(digit));
+    let prefix = digits
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, &digit| number * 10 + u32::from(digit));
     match (prefix, digits.len()) {
         // Visa
         (4000..=4999, 13 | 16 | 19) => true,
@@ -100,14 +123,28 @@ mod tests {
 
     #[test]
     fn finds_cards() {
-        for card in ["4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005", "6011000990139424", "3530111333300000"] {
+        for card in [
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "5500-0000-0000-0004",
+            "3782 822463 10005",
+            "6011000990139424",
+            "3530111333300000",
+        ] {
             check(&format!("card {card}, exp 12/27"), &[(CreditCard, card)]);
         }
     }
 
     #[test]
     fn leaves_look_alikes() {
-        for text in ["4111111111111112", "order 1234567890123456", "a4111111111111111", "4111-1111 1111-1111", "id-4111111111111111", "12345678901234567890123"] {
+        for text in [
+            "4111111111111112",
+            "order 1234567890123456",
+            "a4111111111111111",
+            "4111-1111 1111-1111",
+            "id-4111111111111111",
+            "12345678901234567890123",
+        ] {
             check(text, &[]);
         }
     }

@@ -50,7 +50,9 @@ pub(super) fn scan(window: &Window<'_>, judge: &mut dyn FnMut(&Groups)) {
     while at < bytes.len() {
         // Prose has few digits: whole lanes without one are skipped by vector code.
         if let Some(lane) = bytes.get(at..at + LANE)
-            && !lane.iter().fold(false, |seen, byte| seen | byte.is_ascii_digit())
+            && !lane
+                .iter()
+                .fold(false, |seen, byte| seen | byte.is_ascii_digit())
         {
             at += LANE;
             continue;
@@ -70,7 +72,11 @@ pub(super) fn scan(window: &Window<'_>, judge: &mut dyn FnMut(&Groups)) {
 /// Where the last position lies that could still begin a number when more text arrives: an opening sign.
 pub(super) fn open_tail(window: &Window<'_>) -> usize {
     let len = window.text.len();
-    if matches!(window.before(len), b'+' | b'(') { len - 1 } else { len }
+    if matches!(window.before(len), b'+' | b'(') {
+        len - 1
+    } else {
+        len
+    }
 }
 
 fn digits_end(window: &Window<'_>, start: usize) -> usize {
@@ -79,8 +85,16 @@ fn digits_end(window: &Window<'_>, start: usize) -> usize {
 }
 
 fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
-    let mut groups = Groups { start, ..Groups::default() };
-    let mut next = Group { start, end: first_end, separator: 0, closes: false };
+    let mut groups = Groups {
+        start,
+        ..Groups::default()
+    };
+    let mut next = Group {
+        start,
+        end: first_end,
+        separator: 0,
+        closes: false,
+    };
     let mut digits = 0;
     loop {
         digits += next.len();
@@ -93,8 +107,17 @@ fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
             return groups;
         }
         match separator(window, end) {
-            Gap::Digit { at, separator, closes } => {
-                next = Group { start: at, end: digits_end(window, at), separator, closes };
+            Gap::Digit {
+                at,
+                separator,
+                closes,
+            } => {
+                next = Group {
+                    start: at,
+                    end: digits_end(window, at),
+                    separator,
+                    closes,
+                };
             }
             Gap::EndOfText => {
                 groups.open = !window.complete;
@@ -106,7 +129,11 @@ fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
 }
 
 enum Gap {
-    Digit { at: usize, separator: u8, closes: bool },
+    Digit {
+        at: usize,
+        separator: u8,
+        closes: bool,
+    },
     EndOfText,
     Other,
 }
@@ -127,7 +154,11 @@ fn separator(window: &Window<'_>, end: usize) -> Gap {
         return Gap::EndOfText;
     }
     if separator != 0 && window.byte(at).is_ascii_digit() {
-        return Gap::Digit { at, separator, closes };
+        return Gap::Digit {
+            at,
+            separator,
+            closes,
+        };
     }
     Gap::Other
 }

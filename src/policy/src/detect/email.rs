@@ -23,17 +23,28 @@ pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
 fn judge(window: &Window<'_>, at: usize) -> Outcome {
     let start = local_start(window, at);
     let trimmed = window.bytes().get(start..at).unwrap_or_default();
-    let start = start + trimmed.iter().take_while(|&&byte| matches!(byte, b'.' | b'-' | b'%' | b'+')).count();
+    let start = start
+        + trimmed
+            .iter()
+            .take_while(|&&byte| matches!(byte, b'.' | b'-' | b'%' | b'+'))
+            .count();
     if start == at || window.before(at) == b'.' {
         return Outcome::Nothing;
     }
     let after = window.bytes().get(at + 1..).unwrap_or_default();
-    let run = after.iter().take(MAX_DOMAIN).take_while(|&&byte| is_domain(byte)).count();
+    let run = after
+        .iter()
+        .take(MAX_DOMAIN)
+        .take_while(|&&byte| is_domain(byte))
+        .count();
     if run == after.len() && run < MAX_DOMAIN && !window.complete {
         return Outcome::Open(start);
     }
     match domain_len(after.get(..run).unwrap_or_default()) {
-        Some(length) => Outcome::Found { start, end: at + 1 + length },
+        Some(length) => Outcome::Found {
+            start,
+            end: at + 1 + length,
+        },
         None => Outcome::Nothing,
     }
 }
@@ -45,10 +56,20 @@ fn domain_len(run: &[u8]) -> Option<usize> {
         let candidate = run.get(..end)?;
         let dot = candidate.iter().rposition(|&byte| byte == b'.')?;
         let label = candidate.get(dot + 1..)?;
-        let letters = label.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let label_is_fine = letters >= 2 && (letters == label.len() || label.starts_with(b"xn--") || label.get(letters) == Some(&b'-'));
+        let letters = label
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphabetic())
+            .count();
+        let label_is_fine = letters >= 2
+            && (letters == label.len()
+                || label.starts_with(b"xn--")
+                || label.get(letters) == Some(&b'-'));
         if label_is_fine && dot > 0 && run.first() != Some(&b'-') {
-            return Some(if label.starts_with(b"xn--") { end } else { dot + 1 + letters });
+            return Some(if label.starts_with(b"xn--") {
+                end
+            } else {
+                dot + 1 + letters
+            });
         }
         end = dot;
     }
@@ -57,7 +78,13 @@ fn domain_len(run: &[u8]) -> Option<usize> {
 /// Where a local part that ends at `end` would start.
 fn local_start(window: &Window<'_>, end: usize) -> usize {
     let text = window.text.get(..end).unwrap_or_default();
-    let length: usize = text.chars().rev().take(MAX_LOCAL).take_while(|&c| is_local(c)).map(char::len_utf8).sum();
+    let length: usize = text
+        .chars()
+        .rev()
+        .take(MAX_LOCAL)
+        .take_while(|&c| is_local(c))
+        .map(char::len_utf8)
+        .sum();
     end - length
 }
 
@@ -76,7 +103,10 @@ mod tests {
 
     #[test]
     fn finds_addresses() {
-        check("Mail bob.o-hara+x@mail.example.co.uk.", &[(Email, "bob.o-hara+x@mail.example.co.uk")]);
+        check(
+            "Mail bob.o-hara+x@mail.example.co.uk.",
+            &[(Email, "bob.o-hara+x@mail.example.co.uk")],
+        );
         check("<jörg@example.de>", &[(Email, "jörg@example.de")]);
         check("a@b.io,c@d.io", &[(Email, "a@b.io"), (Email, "c@d.io")]);
         check("x@example.com-based", &[(Email, "x@example.com")]);
@@ -85,6 +115,9 @@ mod tests {
 
     #[test]
     fn leaves_look_alikes() {
-        check("@handle, user@host, a @ b.c, x@1.2.3, foo@.com, me@-a.com", &[]);
+        check(
+            "@handle, user@host, a @ b.c, x@1.2.3, foo@.com, me@-a.com",
+            &[],
+        );
     }
 }

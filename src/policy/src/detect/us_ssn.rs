@@ -9,7 +9,9 @@ const CONTEXT_WORDS: &[&str] = &["ssn", "social security", "social-security"];
 
 pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let start = groups.start;
-    if matches!(window.before(start), b'.' | b'-' | b'/') && window.before(start - 1).is_ascii_digit() {
+    if matches!(window.before(start), b'.' | b'-' | b'/')
+        && window.before(start - 1).is_ascii_digit()
+    {
         return Outcome::Nothing;
     }
     let all = groups.all();
@@ -33,20 +35,34 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         _ => return Outcome::Nothing,
     };
     let is_issued = is_issued(window.bytes().get(start..end).unwrap_or_default());
-    if is_issued && !window.byte(end).is_ascii_alphanumeric() { Outcome::Found { start, end } } else { Outcome::Nothing }
+    if is_issued && !window.byte(end).is_ascii_alphanumeric() {
+        Outcome::Found { start, end }
+    } else {
+        Outcome::Nothing
+    }
 }
 
 /// Whether the groups seen so far may grow into `ddd-dd-dddd`.
 fn is_prefix_of_group(all: &[super::digits::Group]) -> bool {
     let expected = [3, 2, 4];
-    let Some((last, complete)) = all.split_last() else { return false };
+    let Some((last, complete)) = all.split_last() else {
+        return false;
+    };
     all.len() <= 3
-        && complete.iter().zip(expected).all(|(group, len)| group.len() == len)
-        && expected.get(complete.len()).is_some_and(|&len| last.len() <= len)
+        && complete
+            .iter()
+            .zip(expected)
+            .all(|(group, len)| group.len() == len)
+        && expected
+            .get(complete.len())
+            .is_some_and(|&len| last.len() <= len)
 }
 
 fn is_issued(text: &[u8]) -> bool {
-    let number = text.iter().filter(|byte| byte.is_ascii_digit()).fold(0_u32, |n, byte| n * 10 + u32::from(byte - b'0'));
+    let number = text
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .fold(0_u32, |n, byte| n * 10 + u32::from(byte - b'0'));
     let (area, group, serial) = (number / 1_000_000, number / 10_000 % 100, number % 10_000);
     !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0
 }
@@ -59,12 +75,26 @@ mod tests {
     fn finds_numbers() {
         check("SSN: 219-09-9999.", &[(Ssn, "219-09-9999")]);
         check("219 09 9999 in 2024", &[(Ssn, "219 09 9999")]);
-        check("my social security number is 219099999", &[(Ssn, "219099999")]);
+        check(
+            "my social security number is 219099999",
+            &[(Ssn, "219099999")],
+        );
     }
 
     #[test]
     fn leaves_look_alikes() {
-        for text in ["000-12-3456", "666-12-3456", "912-12-3456", "219-00-9999", "219-09-0000", "219-09 9999", "219099999", "1-219-09-9999", "219-09-9999-1", "219-09-99999"] {
+        for text in [
+            "000-12-3456",
+            "666-12-3456",
+            "912-12-3456",
+            "219-00-9999",
+            "219-09-0000",
+            "219-09 9999",
+            "219099999",
+            "1-219-09-9999",
+            "219-09-9999-1",
+            "219-09-99999",
+        ] {
             check(text, &[]);
         }
     }

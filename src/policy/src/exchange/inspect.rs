@@ -41,7 +41,9 @@ impl Inspector<'_, '_> {
                 }
             }
             Kind::Name { escaped } => self.text(node.range.clone(), escaped),
-            Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => self.number(node.range.clone()),
+            Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
+                self.number(node.range.clone())
+            }
             _ => {}
         }
     }
@@ -66,7 +68,10 @@ impl Inspector<'_, '_> {
         }
         for span in &self.tally.sightings.pii {
             let at = json::raw_range(raw, escaped, &span.range);
-            self.edits.replace(range.start + at.start..range.start + at.end, span.entity.marker().into());
+            self.edits.replace(
+                range.start + at.start..range.start + at.end,
+                span.entity.marker().into(),
+            );
         }
     }
 
@@ -83,7 +88,8 @@ impl Inspector<'_, '_> {
     }
 
     fn judge(&mut self, text: &str) {
-        self.chain.scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
+        self.chain
+            .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
         self.stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
     }
 }
@@ -102,10 +108,19 @@ fn binary(path: &[Step<'_>], raw: &str) -> Option<Skipped> {
         _ => return None,
     };
     let data = match raw.strip_prefix("data:") {
-        Some(rest) => rest.split_once(";base64,").filter(|(media_type, _)| media_type.len() <= 64)?.1,
+        Some(rest) => {
+            rest.split_once(";base64,")
+                .filter(|(media_type, _)| media_type.len() <= 64)?
+                .1
+        }
         None if field == "image_url.url" => return None,
         None => raw,
     };
-    let is_base64 = data.bytes().fold(true, |fine, byte| fine & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')));
-    is_base64.then_some(Skipped { field, reason: "base64" })
+    let is_base64 = data.bytes().fold(true, |fine, byte| {
+        fine & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+    });
+    is_base64.then_some(Skipped {
+        field,
+        reason: "base64",
+    })
 }

@@ -33,7 +33,9 @@ impl Envelope {
         let problem = match path {
             [] => (node.kind != Kind::Object).then_some("the body must be a JSON object"),
             [member] if !matches!(node.kind, Kind::Name { .. }) => self.member(member, node),
-            [list, Step::Index(_)] if list.is("messages") => (node.kind != Kind::Object).then_some("each of `messages` must be an object"),
+            [list, Step::Index(_)] if list.is("messages") => {
+                (node.kind != Kind::Object).then_some("each of `messages` must be an object")
+            }
             _ => None,
         };
         self.problem = self.problem.or(problem);
@@ -59,8 +61,14 @@ impl Envelope {
 pub(super) fn inspect(body: &[u8], engine: &Engine, tally: &mut Tally) -> Result<Seen, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| refuse("the body is not valid UTF-8"))?;
     let mut envelope = Envelope::default();
-    let mut inspector =
-        Inspector { body: text, chain: engine.chain(), tally, phase: Phase::Input, edits: Edits::default(), stop: None };
+    let mut inspector = Inspector {
+        body: text,
+        chain: engine.chain(),
+        tally,
+        phase: Phase::Input,
+        edits: Edits::default(),
+        stop: None,
+    };
     json::walk(text, &mut |path, node| {
         envelope.note(path, node);
         inspector.inspect(path, node);
@@ -80,7 +88,10 @@ pub(super) fn inspect(body: &[u8], engine: &Engine, tally: &mut Tally) -> Result
         replace_model(text, envelope.model, &target.model, &mut edits);
     }
     let patch = (!edits.is_empty()).then(|| edits.patch(body));
-    Ok(Seen { stream: envelope.stream, patch })
+    Ok(Seen {
+        stream: envelope.stream,
+        patch,
+    })
 }
 
 fn refuse(problem: &str) -> ErrorReply {
@@ -95,7 +106,9 @@ fn replace_model(body: &str, current: Option<Range<usize>>, model: &str, edits: 
         Some(range) => edits.replace_whole(range, encoded),
         None => {
             let at = body.find('{').map_or(0, |brace| brace + 1);
-            let is_empty = body.get(at..).is_some_and(|rest| rest.trim_start().starts_with('}'));
+            let is_empty = body
+                .get(at..)
+                .is_some_and(|rest| rest.trim_start().starts_with('}'));
             let comma = if is_empty { "" } else { "," };
             let member = [b"\"model\":\"", encoded.as_slice(), b"\"", comma.as_bytes()].concat();
             edits.replace(at..at, member);

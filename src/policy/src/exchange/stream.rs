@@ -31,7 +31,11 @@ pub struct StreamInspector {
 
 impl Default for StreamInspector {
     fn default() -> Self {
-        Self { decoder: SseDecoder::with_limit(MAX_EVENT_BYTES), channels: Channels::default(), is_done: false }
+        Self {
+            decoder: SseDecoder::with_limit(MAX_EVENT_BYTES),
+            channels: Channels::default(),
+            is_done: false,
+        }
     }
 }
 
@@ -54,7 +58,12 @@ impl StreamInspector {
         usage: &mut Usage,
         out: &mut Vec<u8>,
     ) -> Result<StreamStep, ErrorReply> {
-        let mut pass = Pass { chain, tally, usage, out };
+        let mut pass = Pass {
+            chain,
+            tally,
+            usage,
+            out,
+        };
         self.decoder.push(bytes).map_err(|_| unreadable())?;
         self.drain(&mut pass)?;
         if end {
@@ -137,10 +146,15 @@ struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// Sorts a node below `choices`. Says whether it is text that continues a channel.
     fn note(&mut self, body: &str, path: &[Step<'a>], node: &Node) -> bool {
-        let [Step::Index(choice), .., Step::Key(member)] = path else { return false };
+        let [Step::Index(choice), .., Step::Key(member)] = path else {
+            return false;
+        };
         match node.kind {
             Kind::Number if member == "index" => {
-                if let Some(index) = body.get(node.range.clone()).and_then(|number| number.parse().ok()) {
+                if let Some(index) = body
+                    .get(node.range.clone())
+                    .and_then(|number| number.parse().ok())
+                {
                     let element = path.get(..path.len() - 1).unwrap_or_default();
                     self.indexes.push((element.to_vec(), index));
                 }
@@ -151,7 +165,11 @@ impl<'a> Chunk<'a> {
                 false
             }
             Kind::String { .. } if !is_whole(member) => {
-                self.pieces.push(Piece { path: path.to_vec(), node: node.clone(), released: String::new() });
+                self.pieces.push(Piece {
+                    path: path.to_vec(),
+                    node: node.clone(),
+                    released: String::new(),
+                });
                 true
             }
             _ => false,
@@ -160,7 +178,11 @@ impl<'a> Chunk<'a> {
 
     /// The `index` of the array element at `element`, or its position.
     fn index_of(&self, element: &[Step<'a>]) -> u64 {
-        let stated = self.indexes.iter().find(|(path, _)| path == element).map(|(_, index)| *index);
+        let stated = self
+            .indexes
+            .iter()
+            .find(|(path, _)| path == element)
+            .map(|(_, index)| *index);
         stated.unwrap_or(match element.last() {
             Some(Step::Index(position)) => *position as u64,
             _ => 0,
@@ -173,35 +195,58 @@ impl<'a> Chunk<'a> {
         below
             .map(|(depth, step)| match step {
                 Step::Key(name) => Segment::Member(name.to_string()),
-                Step::Index(_) => Segment::Index(self.index_of(path.get(..=depth).unwrap_or_default())),
+                Step::Index(_) => {
+                    Segment::Index(self.index_of(path.get(..=depth).unwrap_or_default()))
+                }
             })
             .collect()
     }
 
     fn matches(&self, path: &[Step<'a>], field: &[Segment]) -> bool {
         path.len() == field.len() + 1
-            && path.iter().enumerate().skip(1).zip(field).all(|((depth, step), segment)| match (step, segment) {
-                (Step::Key(name), Segment::Member(member)) => name == member,
-                (Step::Index(_), Segment::Index(index)) => self.index_of(path.get(..=depth).unwrap_or_default()) == *index,
-                _ => false,
-            })
+            && path
+                .iter()
+                .enumerate()
+                .skip(1)
+                .zip(field)
+                .all(|((depth, step), segment)| match (step, segment) {
+                    (Step::Key(name), Segment::Member(member)) => name == member,
+                    (Step::Index(_), Segment::Index(index)) => {
+                        self.index_of(path.get(..=depth).unwrap_or_default()) == *index
+                    }
+                    _ => false,
+                })
     }
 }
 
 /// Members whose strings are complete in each chunk rather than cut into deltas.
 fn is_whole(member: &str) -> bool {
-    matches!(member, "role" | "id" | "type" | "name" | "object" | "finish_reason" | "stop_reason")
+    matches!(
+        member,
+        "role" | "id" | "type" | "name" | "object" | "finish_reason" | "stop_reason"
+    )
 }
 
 impl Channels {
     /// Judges one chunk and writes what may leave.
-    fn chunk(&mut self, event: &SseEvent<'_>, payload: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+    fn chunk(
+        &mut self,
+        event: &SseEvent<'_>,
+        payload: &[u8],
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
         let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
         let hides_logprobs = pass.chain.looks_for_pii(Phase::Output);
         let mut chunk = Chunk::default();
         let mut head = self.head.is_empty().then(Head::default);
-        let mut inspector =
-            Inspector { body, chain: pass.chain, tally: pass.tally, phase: Phase::Output, edits: Edits::default(), stop: None };
+        let mut inspector = Inspector {
+            body,
+            chain: pass.chain,
+            tally: pass.tally,
+            phase: Phase::Output,
+            edits: Edits::default(),
+            stop: None,
+        };
         json::walk(body, &mut |path, node| {
             pass.usage.note(body, path, node);
             if let Some(head) = &mut head {
@@ -210,12 +255,15 @@ impl Channels {
             match (logprobs(path), path) {
                 (LogProbs::Value, _) if hides_logprobs => hide(node, &mut inspector.edits),
                 (LogProbs::Inside, _) if hides_logprobs => {}
-                (_, [choices, below @ ..]) if choices.is("choices") && chunk.note(body, below, node) => {}
+                (_, [choices, below @ ..])
+                    if choices.is("choices") && chunk.note(body, below, node) => {}
                 _ => inspector.inspect(path, node),
             }
         })
         .map_err(|_| unreadable())?;
-        let Inspector { mut edits, stop, .. } = inspector;
+        let Inspector {
+            mut edits, stop, ..
+        } = inspector;
         if let Some(head) = head {
             self.head = head.members;
         }
@@ -237,15 +285,31 @@ impl Channels {
 
     /// Moves every channel by its piece of the chunk. On a stop, what was released so far leaves in chunks of
     /// its own, without the rest of the event.
-    fn advance(&mut self, chunk: &mut Chunk<'_>, body: &str, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+    fn advance(
+        &mut self,
+        chunk: &mut Chunk<'_>,
+        body: &str,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
         let mut pieces = std::mem::take(&mut chunk.pieces);
         let mut stop = None;
         for (at, piece) in pieces.iter_mut().enumerate() {
-            let Kind::String { escaped } = piece.node.kind else { continue };
-            let delta = json::decode(body.get(piece.node.range.clone()).unwrap_or_default(), escaped);
+            let Kind::String { escaped } = piece.node.kind else {
+                continue;
+            };
+            let delta = json::decode(
+                body.get(piece.node.range.clone()).unwrap_or_default(),
+                escaped,
+            );
             let place = self.place(chunk, &piece.path)?;
-            let Some(channel) = self.channels.get_mut(place) else { continue };
-            if let Err(reason) = channel.hold.push(&delta, pass.chain, pass.tally, &mut piece.released) {
+            let Some(channel) = self.channels.get_mut(place) else {
+                continue;
+            };
+            if let Err(reason) =
+                channel
+                    .hold
+                    .push(&delta, pass.chain, pass.tally, &mut piece.released)
+            {
                 stop = Some((at, reason));
                 break;
             }
@@ -267,15 +331,26 @@ impl Channels {
         if self.finished.contains(&choice) {
             return Err(unreadable());
         }
-        let known = self.channels.iter().position(|channel| channel.choice == choice && chunk.matches(path, &channel.field));
+        let known = self
+            .channels
+            .iter()
+            .position(|channel| channel.choice == choice && chunk.matches(path, &channel.field));
         Ok(known.unwrap_or_else(|| {
-            self.channels.push(Channel { choice, field: chunk.field(path), hold: HoldBack::default() });
+            self.channels.push(Channel {
+                choice,
+                field: chunk.field(path),
+                hold: HoldBack::default(),
+            });
             self.channels.len() - 1
         }))
     }
 
     /// Releases the waiting text of every choice that ends with this chunk.
-    fn finish_choices(&mut self, chunk: &mut Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+    fn finish_choices(
+        &mut self,
+        chunk: &mut Chunk<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
         for position in std::mem::take(&mut chunk.finished) {
             let choice = chunk.index_of(&[Step::Index(position)]);
             for place in 0..self.channels.len() {
@@ -288,18 +363,33 @@ impl Channels {
         Ok(())
     }
 
-    fn finish_channel(&mut self, place: usize, choice: u64, chunk: &mut Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        let Some(channel) = self.channels.get_mut(place).filter(|channel| channel.choice == choice) else { return Ok(()) };
+    fn finish_channel(
+        &mut self,
+        place: usize,
+        choice: u64,
+        chunk: &mut Chunk<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        let Some(channel) = self
+            .channels
+            .get_mut(place)
+            .filter(|channel| channel.choice == choice)
+        else {
+            return Ok(());
+        };
         let mut tail = String::new();
         let result = channel.hold.finish(pass.chain, pass.tally, &mut tail);
         let last = chunk.pieces.iter().rposition(|piece| {
-            chunk.index_of(piece.path.get(..1).unwrap_or_default()) == choice && chunk.matches(&piece.path, &channel.field)
+            chunk.index_of(piece.path.get(..1).unwrap_or_default()) == choice
+                && chunk.matches(&piece.path, &channel.field)
         });
         match (result, last.and_then(|at| chunk.pieces.get_mut(at))) {
             (Ok(()), Some(piece)) => piece.released.push_str(&tail),
             (Ok(()), None) => self.write_chunk(place, &tail, pass.out),
             (Err(stop), piece) => {
-                let released = piece.map_or_else(String::new, |piece| std::mem::take(&mut piece.released)) + &tail;
+                let released = piece
+                    .map_or_else(String::new, |piece| std::mem::take(&mut piece.released))
+                    + &tail;
                 self.write_chunk(place, &released, pass.out);
                 return Err(self.cut(chunk, place, &stop, pass));
             }
@@ -308,7 +398,13 @@ impl Channels {
     }
 
     /// Writes what other channels of the chunk released before a stop at its end.
-    fn cut(&mut self, chunk: &Chunk<'_>, stopped: usize, stop: &Stop, pass: &mut Pass<'_>) -> ErrorReply {
+    fn cut(
+        &mut self,
+        chunk: &Chunk<'_>,
+        stopped: usize,
+        stop: &Stop,
+        pass: &mut Pass<'_>,
+    ) -> ErrorReply {
         for piece in &chunk.pieces {
             if let Ok(place) = self.place(chunk, &piece.path)
                 && place != stopped
@@ -323,7 +419,9 @@ impl Channels {
     fn finish_all(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
         for place in 0..self.channels.len() {
             let mut tail = String::new();
-            let Some(channel) = self.channels.get_mut(place) else { break };
+            let Some(channel) = self.channels.get_mut(place) else {
+                break;
+            };
             let result = channel.hold.finish(pass.chain, pass.tally, &mut tail);
             self.write_chunk(place, &tail, pass.out);
             result.map_err(|stop| ErrorReply::stopped(&stop))?;
@@ -333,7 +431,9 @@ impl Channels {
 
     /// Writes a chunk that carries nothing but `text` for one channel.
     fn write_chunk(&self, place: usize, text: &str, out: &mut Vec<u8>) {
-        let Some(channel) = self.channels.get(place).filter(|_| !text.is_empty()) else { return };
+        let Some(channel) = self.channels.get(place).filter(|_| !text.is_empty()) else {
+            return;
+        };
         out.extend_from_slice(b"data: {");
         out.extend_from_slice(&self.head);
         out.extend_from_slice(format!("\"choices\":[{{\"index\":{},", channel.choice).as_bytes());
@@ -341,7 +441,8 @@ impl Channels {
         for (depth, segment) in channel.field.iter().enumerate() {
             match segment {
                 Segment::Member(name) => {
-                    if depth > 0 && matches!(channel.field.get(depth - 1), Some(Segment::Member(_))) {
+                    if depth > 0 && matches!(channel.field.get(depth - 1), Some(Segment::Member(_)))
+                    {
                         out.push(b'{');
                         closing.push(b'}');
                     }
@@ -365,7 +466,9 @@ impl Channels {
 
 /// Puts what may leave in the place of what came.
 fn replace_text(body: &str, piece: &Piece<'_>, edits: &mut Edits) {
-    let Kind::String { escaped } = piece.node.kind else { return };
+    let Kind::String { escaped } = piece.node.kind else {
+        return;
+    };
     let raw = body.get(piece.node.range.clone()).unwrap_or_default();
     if json::decode(raw, escaped) != piece.released {
         let mut encoded = Vec::with_capacity(piece.released.len());
@@ -392,6 +495,7 @@ impl Head {
             Kind::Number => "",
             _ => return,
         };
-        self.members.extend_from_slice(format!("\"{name}\":{quote}{raw}{quote},").as_bytes());
+        self.members
+            .extend_from_slice(format!("\"{name}\":{quote}{raw}{quote},").as_bytes());
     }
 }

@@ -20,6 +20,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { immutable: true, retention_days: 365, log_all_access: true }
+        Self {
+            immutable: true,
+            retention_days: 365,
+            log_all_access: true,
+        }
     }
 }

@@ -35,7 +35,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { action: Action::Redact, entities: Entity::ALL.to_vec() }
+        Self {
+            action: Action::Redact,
+            entities: Entity::ALL.to_vec(),
+        }
     }
 }
 
@@ -52,7 +55,10 @@ impl PiiDetector {
             Action::Redact => Verdict::Redact,
             Action::Block => Verdict::Block,
         };
-        Self { verdict, entities: settings.entities.clone() }
+        Self {
+            verdict,
+            entities: settings.entities.clone(),
+        }
     }
 }
 
@@ -71,7 +77,11 @@ impl Policy for PiiDetector {
 
     fn judge(&self, sightings: &Sightings) -> Judgement {
         match sightings.pii.first() {
-            Some(first) => Judgement { verdict: self.verdict, score: None, at: first.range.start },
+            Some(first) => Judgement {
+                verdict: self.verdict,
+                score: None,
+                at: first.range.start,
+            },
             None => Judgement::default(),
         }
     }

@@ -28,7 +28,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 0.8, action: StopAction::Block }
+        Self {
+            threshold: 0.8,
+            action: StopAction::Block,
+        }
     }
 }
 
@@ -40,7 +43,9 @@ pub struct PromptInjection {
 
 impl PromptInjection {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { settings: *settings }
+        Self {
+            settings: *settings,
+        }
     }
 }
 
@@ -61,14 +66,27 @@ impl Policy for PromptInjection {
         let mut rest = 1.0;
         let mut at = usize::MAX;
         for family in FAMILIES {
-            let hits = || sightings.phrases.iter().filter(|hit| hit.group == family.group);
+            let hits = || {
+                sightings
+                    .phrases
+                    .iter()
+                    .filter(|hit| hit.group == family.group)
+            };
             rest *= 1.0 - hits().map(|hit| hit.weight).fold(0.0, f32::max);
             at = hits().map(|hit| hit.range.start).fold(at, usize::min);
         }
         let score = 1.0 - rest;
         let fires = score > 0.0 && score >= self.settings.threshold;
-        let verdict = if fires { self.settings.action.verdict() } else { crate::Verdict::Allow };
-        Judgement { verdict, score: Some(score), at }
+        let verdict = if fires {
+            self.settings.action.verdict()
+        } else {
+            crate::Verdict::Allow
+        };
+        Judgement {
+            verdict,
+            score: Some(score),
+            at,
+        }
     }
 }
 
@@ -79,10 +97,22 @@ const fn phrase(words: &'static str, gap: u8, weight: f32) -> Phrase {
 /// The four families of the product's documentation, less encoding evasion, which folding undoes, and the
 /// extraction of the system prompt.
 const FAMILIES: &[PhraseGroup] = &[
-    PhraseGroup { group: 0x100, phrases: OVERRIDE },
-    PhraseGroup { group: 0x101, phrases: DELIMITER },
-    PhraseGroup { group: 0x102, phrases: ROLE },
-    PhraseGroup { group: 0x103, phrases: EXTRACTION },
+    PhraseGroup {
+        group: 0x100,
+        phrases: OVERRIDE,
+    },
+    PhraseGroup {
+        group: 0x101,
+        phrases: DELIMITER,
+    },
+    PhraseGroup {
+        group: 0x102,
+        phrases: ROLE,
+    },
+    PhraseGroup {
+        group: 0x103,
+        phrases: EXTRACTION,
+    },
 ];
 
 /// Instruction override.
@@ -92,47 +122,135 @@ const OVERRIDE: &[Phrase] = &[
         2,
         0.9,
     ),
-    phrase("ignore|disregard|forget|override|bypass all|any|every instructions|directives|rules|guidelines|restrictions|safeguards", 1, 0.85),
-    phrase("ignore|disregard|forget|override your|the|its instructions|programming|guidelines|directives|safeguards|restrictions|training", 2, 0.82),
-    phrase("ignore|disregard|forget everything|anything|all before|above|previously|prior|said|told|written", 3, 0.85),
-    phrase("ignore|disregard|override|forget|bypass system|developer prompt|message|instructions", 1, 0.85),
-    phrase("instructions|rules|guidelines above|before|previous are|is void|cancelled|canceled|obsolete|invalid|null", 3, 0.8),
-    phrase("do|dont not|follow follow|obey|comply previous|prior|above|original|earlier|your instructions|rules|guidelines", 3, 0.6),
-    phrase("new|updated|real|actual instructions|instruction|task|directive|objective", 0, 0.3),
+    phrase(
+        "ignore|disregard|forget|override|bypass all|any|every instructions|directives|rules|guidelines|restrictions|safeguards",
+        1,
+        0.85,
+    ),
+    phrase(
+        "ignore|disregard|forget|override your|the|its instructions|programming|guidelines|directives|safeguards|restrictions|training",
+        2,
+        0.82,
+    ),
+    phrase(
+        "ignore|disregard|forget everything|anything|all before|above|previously|prior|said|told|written",
+        3,
+        0.85,
+    ),
+    phrase(
+        "ignore|disregard|override|forget|bypass system|developer prompt|message|instructions",
+        1,
+        0.85,
+    ),
+    phrase(
+        "instructions|rules|guidelines above|before|previous are|is void|cancelled|canceled|obsolete|invalid|null",
+        3,
+        0.8,
+    ),
+    phrase(
+        "do|dont not|follow follow|obey|comply previous|prior|above|original|earlier|your instructions|rules|guidelines",
+        3,
+        0.6,
+    ),
+    phrase(
+        "new|updated|real|actual instructions|instruction|task|directive|objective",
+        0,
+        0.3,
+    ),
     phrase("developer|admin|administrator|root override", 1, 0.82),
-    phrase("stop following previous|prior|your|the instructions|rules|guidelines", 2, 0.82),
+    phrase(
+        "stop following previous|prior|your|the instructions|rules|guidelines",
+        2,
+        0.82,
+    ),
 ];
 
 /// Delimiter escape: faked boundaries of the conversation.
 const DELIMITER: &[Phrase] = &[
     phrase("im_start|imstart system", 0, 0.82),
     phrase("im start system", 0, 0.82),
-    phrase("end of system|developer prompt|message|instructions", 1, 0.82),
-    phrase("begin|start|beginning of system|new prompt|instructions", 1, 0.5),
+    phrase(
+        "end of system|developer prompt|message|instructions",
+        1,
+        0.82,
+    ),
+    phrase(
+        "begin|start|beginning of system|new prompt|instructions",
+        1,
+        0.5,
+    ),
     phrase("inst sys", 1, 0.7),
     phrase("end of user input|query|prompt", 1, 0.6),
 ];
 
 /// Role confusion.
 const ROLE: &[Phrase] = &[
-    phrase("you are now dan|jailbroken|unrestricted|unfiltered|uncensored|evil|free", 3, 0.85),
+    phrase(
+        "you are now dan|jailbroken|unrestricted|unfiltered|uncensored|evil|free",
+        3,
+        0.85,
+    ),
     phrase("do anything now", 0, 0.85),
-    phrase("developer|dan|god|sudo|jailbreak mode enabled|activated|on|unlocked", 2, 0.82),
-    phrase("enable|activate|enter|unlock developer|dan|god|jailbreak mode", 1, 0.8),
-    phrase("pretend|act|behave|respond|answer without restrictions|limitations|filters|guidelines|rules|censorship|safeguards", 6, 0.82),
-    phrase("no|without ethical|moral|content|safety restrictions|guidelines|filters|limitations|policies", 3, 0.5),
-    phrase("you have no|zero restrictions|limitations|rules|filters|guidelines", 2, 0.6),
-    phrase("freed|free|released from your|all|the constraints|restrictions|shackles|limitations|guidelines", 3, 0.6),
+    phrase(
+        "developer|dan|god|sudo|jailbreak mode enabled|activated|on|unlocked",
+        2,
+        0.82,
+    ),
+    phrase(
+        "enable|activate|enter|unlock developer|dan|god|jailbreak mode",
+        1,
+        0.8,
+    ),
+    phrase(
+        "pretend|act|behave|respond|answer without restrictions|limitations|filters|guidelines|rules|censorship|safeguards",
+        6,
+        0.82,
+    ),
+    phrase(
+        "no|without ethical|moral|content|safety restrictions|guidelines|filters|limitations|policies",
+        3,
+        0.5,
+    ),
+    phrase(
+        "you have no|zero restrictions|limitations|rules|filters|guidelines",
+        2,
+        0.6,
+    ),
+    phrase(
+        "freed|free|released from your|all|the constraints|restrictions|shackles|limitations|guidelines",
+        3,
+        0.6,
+    ),
     phrase("jailbreak|jailbroken", 0, 0.5),
 ];
 
 /// Extraction of the system prompt.
 const EXTRACTION: &[Phrase] = &[
-    phrase("reveal|show|print|output|display|repeat|leak|expose|dump|disclose|recite|reproduce your|the|its system|hidden|initial|original|secret|internal|developer prompt|instructions|message|context|rules", 3, 0.82),
-    phrase("reveal|show|print|output|repeat|leak|tell your|the prompt|instructions|directives verbatim|exactly|word|above", 5, 0.82),
-    phrase("what is|are|was|were your system|initial|original|hidden|secret prompt|instructions|message", 3, 0.8),
-    phrase("repeat|print|output|copy everything|all|text|words above|before|preceding", 3, 0.8),
-    phrase("repeat|copy words|text|content above starting with", 3, 0.82),
+    phrase(
+        "reveal|show|print|output|display|repeat|leak|expose|dump|disclose|recite|reproduce your|the|its system|hidden|initial|original|secret|internal|developer prompt|instructions|message|context|rules",
+        3,
+        0.82,
+    ),
+    phrase(
+        "reveal|show|print|output|repeat|leak|tell your|the prompt|instructions|directives verbatim|exactly|word|above",
+        5,
+        0.82,
+    ),
+    phrase(
+        "what is|are|was|were your system|initial|original|hidden|secret prompt|instructions|message",
+        3,
+        0.8,
+    ),
+    phrase(
+        "repeat|print|output|copy everything|all|text|words above|before|preceding",
+        3,
+        0.8,
+    ),
+    phrase(
+        "repeat|copy words|text|content above starting with",
+        3,
+        0.82,
+    ),
 ];
 
 #[cfg(test)]

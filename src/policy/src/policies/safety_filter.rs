@@ -40,7 +40,9 @@ pub struct SafetyFilter {
 
 impl SafetyFilter {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { verdict: settings.action.verdict() }
+        Self {
+            verdict: settings.action.verdict(),
+        }
     }
 }
 
@@ -58,83 +60,176 @@ impl Policy for SafetyFilter {
     }
 
     fn judge(&self, sightings: &Sightings) -> Judgement {
-        let hits = sightings.phrases.iter().filter(|hit| CATEGORIES.iter().any(|category| category.group == hit.group));
+        let hits = sightings.phrases.iter().filter(|hit| {
+            CATEGORIES
+                .iter()
+                .any(|category| category.group == hit.group)
+        });
         match hits.map(|hit| hit.range.start).min() {
-            Some(at) => Judgement { verdict: self.verdict, score: None, at },
+            Some(at) => Judgement {
+                verdict: self.verdict,
+                score: None,
+                at,
+            },
             None => Judgement::default(),
         }
     }
 }
 
 const fn phrase(words: &'static str, gap: u8) -> Phrase {
-    Phrase { words, gap, weight: 1.0 }
+    Phrase {
+        words,
+        gap,
+        weight: 1.0,
+    }
 }
 
 const CATEGORIES: &[PhraseGroup] = &[
-    PhraseGroup { group: 0x200, phrases: WEAPONS },
-    PhraseGroup { group: 0x201, phrases: SELF_HARM },
-    PhraseGroup { group: 0x202, phrases: VIOLENCE },
-    PhraseGroup { group: 0x203, phrases: CHILDREN },
-    PhraseGroup { group: 0x204, phrases: DRUGS },
-    PhraseGroup { group: 0x205, phrases: CYBER },
-    PhraseGroup { group: 0x206, phrases: INFRASTRUCTURE },
-    PhraseGroup { group: 0x207, phrases: FRAUD },
+    PhraseGroup {
+        group: 0x200,
+        phrases: WEAPONS,
+    },
+    PhraseGroup {
+        group: 0x201,
+        phrases: SELF_HARM,
+    },
+    PhraseGroup {
+        group: 0x202,
+        phrases: VIOLENCE,
+    },
+    PhraseGroup {
+        group: 0x203,
+        phrases: CHILDREN,
+    },
+    PhraseGroup {
+        group: 0x204,
+        phrases: DRUGS,
+    },
+    PhraseGroup {
+        group: 0x205,
+        phrases: CYBER,
+    },
+    PhraseGroup {
+        group: 0x206,
+        phrases: INFRASTRUCTURE,
+    },
+    PhraseGroup {
+        group: 0x207,
+        phrases: FRAUD,
+    },
 ];
 
 const WEAPONS: &[Phrase] = &[
-    phrase("build|make|construct|assemble|create|making|building pipe|nail|dirty|car|fertilizer|homemade|improvised bomb|bombs|explosive|explosives", 3),
-    phrase("how to|i|you make|build|construct|create a|an bomb|explosive|ied|molotov|grenade", 0),
-    phrase("instructions|recipe|steps|guide for|to make|making|build|building|creating a|an bomb|explosive|ied", 2),
-    phrase("make|synthesize|produce|weaponize|culture sarin|ricin|anthrax|vx|tabun|novichok|botulinum", 3),
+    phrase(
+        "build|make|construct|assemble|create|making|building pipe|nail|dirty|car|fertilizer|homemade|improvised bomb|bombs|explosive|explosives",
+        3,
+    ),
+    phrase(
+        "how to|i|you make|build|construct|create a|an bomb|explosive|ied|molotov|grenade",
+        0,
+    ),
+    phrase(
+        "instructions|recipe|steps|guide for|to make|making|build|building|creating a|an bomb|explosive|ied",
+        2,
+    ),
+    phrase(
+        "make|synthesize|produce|weaponize|culture sarin|ricin|anthrax|vx|tabun|novichok|botulinum",
+        3,
+    ),
     phrase("3d|print untraceable|ghost gun|firearm", 3),
 ];
 
 const SELF_HARM: &[Phrase] = &[
     phrase("how to|i|can kill|hang|hurt|harm|cut myself", 2),
-    phrase("best|easiest|painless|quickest way|method|methods to|of commit|kill|end|suicide myself|suicide|life", 3),
+    phrase(
+        "best|easiest|painless|quickest way|method|methods to|of commit|kill|end|suicide myself|suicide|life",
+        3,
+    ),
     phrase("way|ways|method|methods to|of commit|committing suicide", 2),
     phrase("suicide|harm methods|method|instructions", 1),
     phrase("should|must|please kill yourself", 1),
 ];
 
 const VIOLENCE: &[Phrase] = &[
-    phrase("how to|i|you murder|kill|poison|strangle|assassinate my|a|an|the|someone person|someone|wife|husband|neighbor|neighbour|boss|president|people|human", 2),
-    phrase("how to|i|you kill|murder|poison|kidnap|torture someone|somebody|people", 2),
+    phrase(
+        "how to|i|you murder|kill|poison|strangle|assassinate my|a|an|the|someone person|someone|wife|husband|neighbor|neighbour|boss|president|people|human",
+        2,
+    ),
+    phrase(
+        "how to|i|you kill|murder|poison|kidnap|torture someone|somebody|people",
+        2,
+    ),
     phrase("get away with murder", 1),
     phrase("plan|carry|commit mass|school shooting", 2),
     phrase("hire hitman|assassin to kill|murder", 3),
 ];
 
 const CHILDREN: &[Phrase] = &[
-    phrase("child|children|kid|minor|underage|preteen porn|pornography|nude|nudes|sex|sexual", 1),
-    phrase("groom|seduce|molest|lure a|an|the|my child|children|minor|kid|teenager", 3),
+    phrase(
+        "child|children|kid|minor|underage|preteen porn|pornography|nude|nudes|sex|sexual",
+        1,
+    ),
+    phrase(
+        "groom|seduce|molest|lure a|an|the|my child|children|minor|kid|teenager",
+        3,
+    ),
 ];
 
 const DRUGS: &[Phrase] = &[
-    phrase("cook|make|synthesize|produce|manufacture meth|methamphetamine|fentanyl|heroin|mdma|crack", 3),
-    phrase("synthesis|recipe of|for meth|methamphetamine|fentanyl|heroin|mdma", 2),
+    phrase(
+        "cook|make|synthesize|produce|manufacture meth|methamphetamine|fentanyl|heroin|mdma|crack",
+        3,
+    ),
+    phrase(
+        "synthesis|recipe of|for meth|methamphetamine|fentanyl|heroin|mdma",
+        2,
+    ),
 ];
 
 const CYBER: &[Phrase] = &[
-    phrase("write|create|build|develop|code|make ransomware|keylogger|rootkit|botnet|malware", 4),
+    phrase(
+        "write|create|build|develop|code|make ransomware|keylogger|rootkit|botnet|malware",
+        4,
+    ),
     phrase("write|create|make|develop a computer virus|worm", 4),
-    phrase("hack into someone|someones|my|a|the account|facebook|instagram|email|bank|wifi|phone", 3),
-    phrase("steal passwords|credentials|credit|identities from|of|cards", 2),
+    phrase(
+        "hack into someone|someones|my|a|the account|facebook|instagram|email|bank|wifi|phone",
+        3,
+    ),
+    phrase(
+        "steal passwords|credentials|credit|identities from|of|cards",
+        2,
+    ),
 ];
 
 const INFRASTRUCTURE: &[Phrase] = &[
-    phrase("override|disable|bypass|defeat safety interlock|interlocks", 2),
-    phrase("disable|override|bypass emergency shutdown|stop|brake|brakes", 2),
-    phrase("sabotage|attack|hack|destroy power|electric|electrical grid|plant|station", 2),
+    phrase(
+        "override|disable|bypass|defeat safety interlock|interlocks",
+        2,
+    ),
+    phrase(
+        "disable|override|bypass emergency shutdown|stop|brake|brakes",
+        2,
+    ),
+    phrase(
+        "sabotage|attack|hack|destroy power|electric|electrical grid|plant|station",
+        2,
+    ),
     phrase("sabotage|hack|attack scada|plc|ics", 3),
     phrase("poison water supply|reservoir", 3),
 ];
 
 const FRAUD: &[Phrase] = &[
     phrase("launder money|cash", 2),
-    phrase("make|create|print|produce counterfeit|fake money|bills|passport|passports|currency", 2),
+    phrase(
+        "make|create|print|produce counterfeit|fake money|bills|passport|passports|currency",
+        2,
+    ),
     phrase("write|create|draft phishing email|message|page|site", 2),
-    phrase("tamper|destroy|plant|fabricate with|evidence evidence|scene", 2),
+    phrase(
+        "tamper|destroy|plant|fabricate with|evidence evidence|scene",
+        2,
+    ),
 ];
 
 #[cfg(test)]
@@ -143,7 +238,9 @@ mod tests {
     use crate::{Chain, PolicyConfig};
 
     fn verdict(text: &str) -> Verdict {
-        Chain::compile(&[PolicyConfig::SafetyFilter(Settings::default())]).judge_text(Phase::Output, text)[0].verdict
+        Chain::compile(&[PolicyConfig::SafetyFilter(Settings::default())])
+            .judge_text(Phase::Output, text)[0]
+            .verdict
     }
 
     #[test]

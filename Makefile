@@ -1,0 +1,87 @@
+# Keeptrusts for Envoy. `make help` lists the targets.
+
+CONFIG  ?= policy-configs/demo.yaml
+LISTEN  ?= 0.0.0.0:41002
+VENV    := .venv
+PYTHON  := $(VENV)/bin/python
+ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
+WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
+SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test unit e2e golden laws-long lint fmt deny bench-quick test-docker clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## Run the gateway on 0.0.0.0:41002; CONFIG=FILE for another policy file than the demo
+	@bash tools/run.sh "$(CONFIG)" "$(LISTEN)"
+
+build: dist/.built ## Leave dist/kt, dist/kt-envoy-gen and dist/keeptrusts.wasm
+
+test: build $(VENV)/.test ## Run every test: unit, laws, golden, end-to-end on real Envoy
+	@echo "== unit, laws, golden and tidy tests"
+	@ENVOY_BIN="$(ENVOY)" cargo test --workspace --quiet
+	@echo "== end-to-end tests on real Envoy"
+	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider
+
+unit: ## Run the tests that need no Envoy
+	@cargo test --quiet -p kt-policy -p kt-config -p kt-envoy-gen -p kt
+
+e2e: build $(VENV)/.test ## Run the end-to-end tests; ARGS='-k name' picks some
+	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider $(ARGS)
+
+golden: build ## Write the expected outputs under tests/golden again; review the diff
+	@UPDATE_EXPECT=1 ENVOY_BIN="$(ENVOY)" cargo test --quiet -p kt-tests --test golden
+	@dist/kt-envoy-gen policy-configs/together.yaml -o envoy/envoy.yaml
+
+laws-long: ## Run the laws of the engine for a hundred thousand cases
+	@PROPTEST_CASES=100000 cargo test --release --quiet -p kt-policy --test laws
+
+lint: ## Check formatting and lints
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@cargo clippy --quiet -p kt-filter --target wasm32-wasip1 -- -D warnings
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+deny: ## Check licences, sources and duplicates of the dependencies (installs cargo-deny once)
+	@command -v cargo-deny >/dev/null || cargo install --quiet cargo-deny
+	@cargo deny --log-level error check licenses bans sources
+
+bench-quick: build ## Compare with the same Envoy without the filter: requests/s, latency, time to first token
+	@cargo build --release --quiet -p kt-tests --bin bench-quick
+	@ENVOY_BIN="$(ENVOY)" target/release/bench-quick
+
+test-docker: build ## Run docker compose for real, with stand-in images where no registry is reachable
+	@bash tools/test-docker.sh
+
+clean: ## Remove everything that was built or fetched
+	@rm -rf target dist $(VENV)
+
+dist/.built: $(SOURCES) $(VENV)/.run
+	@echo "== building kt and kt-envoy-gen"
+	@cargo build --release -p kt -p kt-envoy-gen
+	@echo "== building the filter (wasm32-wasip1)"
+	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	@cargo build --profile wasm --target wasm32-wasip1 -p kt-filter
+	@mkdir -p dist
+	@install -m 755 target/release/kt target/release/kt-envoy-gen dist/
+	@install -m 644 $(WASM) dist/
+	@ln -sfn "$(ENVOY)" dist/envoy
+	@touch $@
+
+# Envoy comes from PyPI, pinned by hash.
+$(VENV)/.run: requirements/run.txt
+	@echo "== fetching Envoy into $(VENV)"
+	@test -x $(PYTHON) || python3 -m venv $(VENV) || { echo "Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@ln -sfn "$$($(PYTHON) -c 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin" / "envoy")')" $(VENV)/bin/envoy-binary
+	@chmod +x $(VENV)/bin/envoy-binary
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.run
+	@echo "== fetching the test tools into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@

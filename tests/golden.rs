@@ -1,0 +1,142 @@
+//! One folder per case under `tests/golden`: `policy-config.yaml` (or, if absent, the file of the same name in
+//! `policy-configs`) and what is expected of it, `envoy.yaml` or `diagnostics.txt`. `make golden` writes the
+//! expectations again.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use expect_test::expect_file;
+use kt_config::load;
+use kt_envoy_gen::{Options, bootstrap_yaml};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn cases() -> Vec<(String, PathBuf, PathBuf)> {
+    let folder = root().join("tests/golden");
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let case = |name: String| {
+        let own = folder.join(&name).join("policy-config.yaml");
+        let source = if own.is_file() {
+            own
+        } else {
+            root().join("policy-configs").join(format!("{name}.yaml"))
+        };
+        (name.clone(), folder.join(name), source)
+    };
+    names.into_iter().map(case).collect()
+}
+
+#[test]
+fn outputs_are_as_expected() {
+    for (name, folder, source) in cases() {
+        let text = fs::read_to_string(&source)
+            .unwrap_or_else(|error| panic!("{name}: {}: {error}", source.display()));
+        match load(&text) {
+            Ok((gateway, warnings)) => {
+                assert_eq!(
+                    bootstrap_yaml(&gateway, &Options::default()),
+                    bootstrap_yaml(&gateway, &Options::default())
+                );
+                expect_file![folder.join("envoy.yaml")]
+                    .assert_eq(&bootstrap_yaml(&gateway, &Options::default()));
+                if !warnings.diagnostics().is_empty() {
+                    expect_file![folder.join("diagnostics.txt")]
+                        .assert_eq(&warnings.render("policy-config.yaml", &text));
+                }
+            }
+            Err(report) => expect_file![folder.join("diagnostics.txt")]
+                .assert_eq(&report.render("policy-config.yaml", &text)),
+        }
+    }
+}
+
+#[test]
+fn every_example_has_a_case() {
+    for entry in fs::read_dir(root().join("policy-configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let case = root().join("tests/golden").join(path.file_stem().unwrap());
+        assert!(
+            case.is_dir(),
+            "{} has no folder {}",
+            path.display(),
+            case.display()
+        );
+    }
+}
+
+#[test]
+fn envoy_accepts_every_output() {
+    let envoy = PathBuf::from(
+        env::var_os("ENVOY_BIN").expect("ENVOY_BIN names the Envoy binary; run `make test`"),
+    );
+    let wasm = root().join("dist/keeptrusts.wasm");
+    assert!(
+        wasm.is_file(),
+        "dist/keeptrusts.wasm is missing; run `make build`"
+    );
+    let folder = env::temp_dir().join(format!("kt-golden-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    for (name, _, source) in cases() {
+        let Ok((gateway, _)) = load(&fs::read_to_string(&source).unwrap()) else {
+            continue;
+        };
+        for without_filter in [false, true] {
+            let event_log = folder.join("events.jsonl").display().to_string();
+            let options = Options {
+                wasm: wasm.display().to_string(),
+                event_log,
+                without_filter,
+                ..Options::default()
+            };
+            let file = folder.join(format!("{name}.yaml"));
+            fs::write(&file, bootstrap_yaml(&gateway, &options)).unwrap();
+            let keys = gateway
+                .targets
+                .iter()
+                .filter_map(|target| target.key_env.clone())
+                .map(|name| (name, "sk-golden-secret"));
+            let output = Command::new(&envoy)
+                .args(["--mode", "validate", "-c"])
+                .arg(&file)
+                .envs(keys)
+                .output()
+                .unwrap();
+            let messages = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{name}: {messages}");
+            assert!(
+                !messages.to_lowercase().contains("deprecated"),
+                "{name}: {messages}"
+            );
+        }
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn no_output_holds_a_secret() {
+    for (name, folder, source) in cases() {
+        if let Ok(yaml) = fs::read_to_string(folder.join("envoy.yaml")) {
+            assert!(
+                !yaml.contains("inline_string: sk-") && !yaml.contains("Bearer sk-"),
+                "{name}"
+            );
+        }
+        // What somebody pasted in place of a reference does not come back in a message.
+        if fs::read_to_string(&source).unwrap().contains("sk-pasted") {
+            let diagnostics = fs::read_to_string(folder.join("diagnostics.txt")).unwrap();
+            assert!(!diagnostics.contains("sk-pasted"), "{name}: {diagnostics}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Checks of the repository itself.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every path that a document names in backquotes exists.
+#[test]
+fn documents_name_existing_paths() {
+    let roots = [
+        "src/",
+        "tests/",
+        "policy-configs/",
+        "envoy/",
+        "tools/",
+        "requirements/",
+        "docs/",
+        ".ci/",
+    ];
+    let mut missing = BTreeSet::new();
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(document);
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let path = quoted
+                .split([' ', '\n', ':', '#'])
+                .next()
+                .unwrap_or_default();
+            let is_path =
+                roots.iter().any(|root| path.starts_with(root)) && !path.contains(['*', '<', '…']);
+            if is_path && !root().join(path).exists() {
+                missing.insert(format!("{document}: {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Every `make` target that a document names exists.
+#[test]
+fn documents_name_existing_targets() {
+    let makefile = read("Makefile");
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(document);
+        for quoted in text.split('`').skip(1).step_by(2) {
+            if let Some(target) = quoted
+                .strip_prefix("make ")
+                .and_then(|rest| rest.split_whitespace().next())
+            {
+                assert!(
+                    makefile.contains(&format!("\n{target}:")),
+                    "{document}: make {target}"
+                );
+            }
+        }
+    }
+}
+
+/// The checked-in configuration is what the generator writes today.
+#[test]
+fn checked_in_envoy_config_is_fresh() {
+    let (gateway, _) = kt_config::load(&read("policy-configs/together.yaml")).unwrap();
+    let yaml = kt_envoy_gen::bootstrap_yaml(&gateway, &kt_envoy_gen::Options::default());
+    assert!(
+        read("envoy/envoy.yaml") == yaml,
+        "envoy/envoy.yaml is stale; run `make golden`"
+    );
+}
+
+/// Calls into Envoy stand in one file.
+#[test]
+fn host_calls_are_in_one_file() {
+    let mut files = Vec::new();
+    sources(&root().join("src/filter"), &mut files);
+    for file in files.iter().filter(|file| !file.ends_with("host.rs")) {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(
+            !text.contains("hostcalls"),
+            "{} calls the host",
+            file.display()
+        );
+    }
+}
+
+/// The engine reads no clock, file, environment or randomness.
+#[test]
+fn the_engine_does_no_io() {
+    let mut files = Vec::new();
+    sources(&root().join("src/policy/src"), &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for banned in [
+            "std::fs",
+            "std::env",
+            "std::net::Tcp",
+            "std::net::Udp",
+            "SystemTime",
+            "Instant",
+            "RandomState",
+            "HashMap",
+        ] {
+            assert!(!text.contains(banned), "{} uses {banned}", file.display());
+        }
+    }
+}
