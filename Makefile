@@ -32,7 +32,7 @@ e2e: build $(VENV)/.test ## Run the end-to-end tests; ARGS='-k name' picks some
 	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider $(ARGS)
 
 golden: build ## Write the expected outputs under tests/golden again; review the diff
-	@UPDATE_EXPECT=1 ENVOY_BIN="$(ENVOY)" cargo test --quiet -p kt-tests --test golden
+	@UPDATE_EXPECT=1 ENVOY_BIN="$(ENVOY)" cargo test --quiet -p kt-tests --test golden outputs
 	@dist/kt-envoy-gen policy-configs/together.yaml -o envoy/envoy.yaml
 
 laws-long: ## Run the laws of the engine for a hundred thousand cases

@@ -313,7 +313,13 @@ fn start(run: &Run, envoy: &Path, bootstrap: &Path) -> Result<Child, Failure> {
         .arg(run.concurrency.unwrap_or(cores).to_string())
         // Every event is in the file when its exchange ends; Envoy's default keeps ten seconds of them in memory.
         .args(["--file-flush-min-size-kb", "0"])
-        .args(["--log-level", "warning", "--disable-hot-restart"])
+        .args([
+            "--log-level",
+            "warning",
+            "--component-log-level",
+            "main:error",
+            "--disable-hot-restart",
+        ])
         .kill_on_drop(true);
     process.spawn().map_err(|error| {
         Failure::usage(format!("error: cannot start {}: {error}", envoy.display()))

@@ -437,6 +437,10 @@ impl Channels {
         out.extend_from_slice(b"data: {");
         out.extend_from_slice(&self.head);
         out.extend_from_slice(format!("\"choices\":[{{\"index\":{},", channel.choice).as_bytes());
+        if !matches!(channel.field.first(), Some(Segment::Member(name)) if name == "delta") {
+            // Clients read `choices[0].delta` of every chunk without asking whether it is there.
+            out.extend_from_slice(b"\"delta\":{},");
+        }
         let mut closing = Vec::new();
         for (depth, segment) in channel.field.iter().enumerate() {
             match segment {

@@ -1,0 +1,193 @@
+"""Real Envoy with the real filter in front of scripted providers, all on loopback.
+
+`provider()` and `gateway()` start processes of their own for a test and stop them after it. Ports are chosen by
+the kernel; the logs of all processes are shown only when a test fails.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+import httpx
+import openai
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KT = ROOT / "dist" / "kt"
+KEYS = {"KEY_A": "sk-secret-of-target-a", "KEY_B": "sk-secret-of-target-b", "KEY_C": "sk-secret-of-target-c"}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """A program of ours with its log."""
+
+    def __init__(self, log, arguments, sign, environment=None):
+        self.log = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [str(argument) for argument in arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **KEYS, **(environment or {})},
+                cwd=log.parent,
+            )
+        deadline = time.monotonic() + 60
+        while sign not in log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"did not start: {log.read_text()}")
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+class Provider(Process):
+    """`kt mock-provider` with its control interface."""
+
+    def __init__(self, folder, name, script=None):
+        self.port = free_port()
+        arguments = [KT, "mock-provider", "--listen", f"127.0.0.1:{self.port}"]
+        if script is not None:
+            file = folder / f"{name}.json"
+            file.write_text(json.dumps(script))
+            arguments += ["--script", file]
+        super().__init__(folder / f"{name}.log", arguments, "Offline provider on")
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def requests(self):
+        return httpx.get(f"{self.url}/mock/requests").json()
+
+    def bodies(self):
+        return [json.loads(request["body"]) for request in self.requests()]
+
+    def queue(self, *scripts):
+        httpx.post(f"{self.url}/mock/script", json=list(scripts)).raise_for_status()
+
+
+class Gateway(Process):
+    """`kt gateway run` with one policy file."""
+
+    def __init__(self, folder, config, *flags, environment=None):
+        self.port, self.admin = free_port(), free_port()
+        self.events_file = folder / f"events-{self.port}.jsonl"
+        file = folder / f"policy-{self.port}.yaml"
+        file.write_text(config)
+        arguments = [
+            KT, "gateway", "run", "--policy-config", file, "--listen", f"127.0.0.1:{self.port}",
+            "--admin", f"127.0.0.1:{self.admin}", "--event-log", self.events_file, "--concurrency", "2", *flags,
+        ]  # fmt: skip
+        super().__init__(folder / f"gateway-{self.port}.log", arguments, "ready on", environment)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.chat_url = f"{self.url}/v1/chat/completions"
+        self.client = openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused")
+
+    def chat(self, content, **members):
+        """A chat request as plain HTTP."""
+        body = {"model": "any", "messages": [{"role": "user", "content": content}], **members}
+        headers = members.pop("headers", None)
+        body.pop("headers", None)
+        return httpx.post(self.chat_url, json=body, headers=headers, timeout=30)
+
+    def events(self, count=1):
+        """The events, once there are `count`. Envoy writes them when an exchange has ended."""
+        deadline = time.monotonic() + 10
+        while True:
+            lines = self.events_file.read_text().splitlines()
+            if len(lines) >= count:
+                return [json.loads(line) for line in lines]
+            assert time.monotonic() < deadline, f"{len(lines)} of {count} events: {lines}"
+            time.sleep(0.02)
+
+
+def target(name, url, key=None, model=None, **fields):
+    lines = [f"    - id: {name}", "      provider: openai", f"      model: {model or 'model-' + name}", f"      base_url: {url}/v1"]
+    lines += ["      secret_key_ref:", f"        env: {key or 'KEY_' + name.upper()}"]
+    lines += [f"      {field}: {value}" for field, value in fields.items()]
+    return "\n".join(lines)
+
+
+def policy_config(*targets, chain=("prompt-injection", "pii-detector", "safety-filter", "audit-logger"), pii="redact"):
+    listed = "\n".join(f"    - {kind}" for kind in chain)
+    settings = {
+        "prompt-injection": "    threshold: 0.8\n    action: block",
+        "pii-detector": f"    action: {pii}",
+        "safety-filter": "    mode: strict\n    action: block",
+        "audit-logger": "    immutable: true\n    retention_days: 30\n    log_all_access: true",
+    }
+    blocks = "\n".join(f"  {kind}:\n{settings[kind]}" for kind in chain)
+    return (
+        "pack:\n  name: e2e\n  version: 1.0.0\n  enabled: true\n"
+        f"policies:\n  chain:\n{listed}\npolicy:\n{blocks}\nproviders:\n  targets:\n" + "\n".join(targets) + "\n"
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed:
+        for process in getattr(item, "kt_processes", []):
+            report.sections.append((process.log.name, process.log.read_text()[-4000:]))
+
+
+@pytest.fixture
+def start(request, tmp_path):
+    """Starts processes and stops them, last first."""
+    request.node.kt_processes = []
+    with contextlib.ExitStack() as stack:
+
+        def started(kind, *arguments, **options):
+            process = kind(tmp_path, *arguments, **options)
+            request.node.kt_processes.append(process)
+            stack.callback(process.stop)
+            return process
+
+        yield started
+
+
+@pytest.fixture
+def provider(start):
+    count = iter("abcdefgh")
+    return lambda script=None: start(Provider, f"provider-{next(count)}", script)
+
+
+@pytest.fixture
+def gateway(start):
+    return lambda config, *flags, **options: start(Gateway, config, *flags, **options)
+
+
+class Pair:
+    """A gateway with one target, for tests that need no process of their own."""
+
+    def __init__(self, provider, gateway):
+        self.provider, self.gateway = provider, gateway
+
+
+@pytest.fixture(scope="session")
+def shared_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    provider = Provider(folder, "provider")
+    gateway = Gateway(folder, policy_config(target("a", provider.url)))
+    yield Pair(provider, gateway)
+    gateway.stop()
+    provider.stop()
+
+
+@pytest.fixture
+def pair(request, shared_processes):
+    """The shared gateway, with the memory of its provider and its events cleared."""
+    request.node.kt_processes = [shared_processes.provider, shared_processes.gateway]
+    httpx.delete(f"{shared_processes.provider.url}/mock/requests").raise_for_status()
+    shared_processes.gateway.events_file.write_text("")
+    return shared_processes
