@@ -2,6 +2,8 @@
 //! `policy-configs`) and what is expected of it, `envoy.yaml` or `diagnostics.txt`. `make golden` writes the
 //! expectations again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

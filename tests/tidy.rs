@@ -1,5 +1,11 @@
 //! Checks of the repository itself.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -21,7 +21,11 @@ pub(crate) fn prose(bytes: usize) -> String {
             return text;
         }
         text.push_str(sentence);
-        text.push(if text.len() % 5 == 0 { '\n' } else { ' ' });
+        text.push(if text.len().is_multiple_of(5) {
+            '\n'
+        } else {
+            ' '
+        });
     }
     text
 }

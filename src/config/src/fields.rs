@@ -71,7 +71,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The mapping at `key`, if it is there.
-    pub(crate) fn mapping(&mut self, key: &'static str, report: &mut Report) -> Option<Fields<'n>> {
+    pub(crate) fn mapping(&mut self, key: &'static str, report: &mut Report) -> Option<Self> {
         let node = self.get(key)?;
         Fields::of(node, &self.path_of(key), report)
     }
@@ -79,12 +79,11 @@ impl<'n> Fields<'n> {
     /// The list at `key`, if it is there.
     pub(crate) fn list(&mut self, key: &'static str, report: &mut Report) -> Option<&'n [Node]> {
         let node = self.get(key)?;
-        match &node.value {
-            Value::Sequence(items) => Some(items),
-            _ => {
-                wrong_type(node, &self.path_of(key), "a list", report);
-                None
-            }
+        if let Value::Sequence(items) = &node.value {
+            Some(items)
+        } else {
+            wrong_type(node, &self.path_of(key), "a list", report);
+            None
         }
     }
 
@@ -95,24 +94,22 @@ impl<'n> Fields<'n> {
         report: &mut Report,
     ) -> Option<(&'n str, Position)> {
         let node = self.get(key)?;
-        match &node.value {
-            Value::Scalar(Scalar::Text(text)) => Some((text, node.position)),
-            _ => {
-                wrong_type(node, &self.path_of(key), "a string", report);
-                None
-            }
+        if let Value::Scalar(Scalar::Text(text)) = &node.value {
+            Some((text, node.position))
+        } else {
+            wrong_type(node, &self.path_of(key), "a string", report);
+            None
         }
     }
 
     /// The boolean at `key`, if it is there.
     pub(crate) fn boolean(&mut self, key: &'static str, report: &mut Report) -> Option<bool> {
         let node = self.get(key)?;
-        match &node.value {
-            Value::Scalar(Scalar::Bool(value)) => Some(*value),
-            _ => {
-                wrong_type(node, &self.path_of(key), "true or false", report);
-                None
-            }
+        if let Value::Scalar(Scalar::Bool(value)) = &node.value {
+            Some(*value)
+        } else {
+            wrong_type(node, &self.path_of(key), "true or false", report);
+            None
         }
     }
 

@@ -197,6 +197,16 @@ const STOP_ACTIONS: &[(&str, StopAction)] = &[
     ("escalate", StopAction::Escalate),
 ];
 
+const PROMPT_INJECTION_UNSUPPORTED: &[Unsupported] = &[
+    ("embedding_threshold", "use `threshold`"),
+    ("backend", REMOVE),
+    ("attack_patterns", REMOVE),
+    ("detection", "use `threshold`"),
+    ("encoding", REMOVE),
+    ("boundaries", REMOVE),
+    ("response", "use `action`"),
+];
+
 fn prompt_injection(mut fields: Fields<'_>, report: &mut Report) -> prompt_injection::Settings {
     let mut settings = prompt_injection::Settings::default();
     if let Some(threshold) = fields.number("threshold", 0.0..=1.0, report) {
@@ -210,18 +220,19 @@ fn prompt_injection(mut fields: Fields<'_>, report: &mut Report) -> prompt_injec
     if let Some(action) = fields.choice("action", STOP_ACTIONS, &["log"], report) {
         settings.action = action;
     }
-    const UNSUPPORTED: &[Unsupported] = &[
-        ("embedding_threshold", "use `threshold`"),
-        ("backend", REMOVE),
-        ("attack_patterns", REMOVE),
-        ("detection", "use `threshold`"),
-        ("encoding", REMOVE),
-        ("boundaries", REMOVE),
-        ("response", "use `action`"),
-    ];
-    fields.finish(UNSUPPORTED, report);
+    fields.finish(PROMPT_INJECTION_UNSUPPORTED, report);
     settings
 }
+
+const PII_DETECTOR_UNSUPPORTED: &[Unsupported] = &[
+    ("healthcare_mode", REMOVE),
+    ("pci_mode", "remove it; card numbers are always detected"),
+    ("detect_patterns", REMOVE),
+    (
+        "redaction",
+        "remove it; values are replaced by `[<ENTITY>_REDACTED]`",
+    ),
+];
 
 fn pii_detector(mut fields: Fields<'_>, report: &mut Report) -> pii_detector::Settings {
     let mut settings = pii_detector::Settings::default();
@@ -251,16 +262,7 @@ fn pii_detector(mut fields: Fields<'_>, report: &mut Report) -> pii_detector::Se
             );
         }
     }
-    const UNSUPPORTED: &[Unsupported] = &[
-        ("healthcare_mode", REMOVE),
-        ("pci_mode", "remove it; card numbers are always detected"),
-        ("detect_patterns", REMOVE),
-        (
-            "redaction",
-            "remove it; values are replaced by `[<ENTITY>_REDACTED]`",
-        ),
-    ];
-    fields.finish(UNSUPPORTED, report);
+    fields.finish(PII_DETECTOR_UNSUPPORTED, report);
     settings
 }
 
@@ -286,6 +288,13 @@ fn entity(node: &Node, path: &str, report: &mut Report) -> Option<Entity> {
     entity
 }
 
+const SAFETY_FILTER_UNSUPPORTED: &[Unsupported] = &[
+    ("block_if", REMOVE),
+    ("fuzzy_matching", REMOVE),
+    ("max_distance", REMOVE),
+    ("max_age", REMOVE),
+];
+
 fn safety_filter(mut fields: Fields<'_>, report: &mut Report) -> safety_filter::Settings {
     let mut settings = safety_filter::Settings::default();
     let modes = [("strict", safety_filter::Mode::Strict)];
@@ -301,13 +310,7 @@ fn safety_filter(mut fields: Fields<'_>, report: &mut Report) -> safety_filter::
     if let Some(action) = fields.choice("action", STOP_ACTIONS, &[], report) {
         settings.action = action;
     }
-    const UNSUPPORTED: &[Unsupported] = &[
-        ("block_if", REMOVE),
-        ("fuzzy_matching", REMOVE),
-        ("max_distance", REMOVE),
-        ("max_age", REMOVE),
-    ];
-    fields.finish(UNSUPPORTED, report);
+    fields.finish(SAFETY_FILTER_UNSUPPORTED, report);
     settings
 }
 

@@ -11,6 +11,11 @@
 //!                         and, once per attempt, the rewrite filter and the target's key
 //! ```
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "members are set on JSON objects made in the same function, where indexing inserts"
+)]
+
 mod cluster;
 mod errors;
 mod filters;

@@ -65,7 +65,7 @@ impl RewriteStream {
     }
 
     /// A local reply from here is final, so an attempt that cannot be made right is refused rather than sent.
-    fn refuse(&self) -> Action {
+    fn refuse() -> Action {
         if host::reply(&ErrorReply::engine_unavailable()).is_err() {
             host::reset_response();
         }
@@ -112,7 +112,7 @@ impl HttpContext for RewriteStream {
         self.target_id = host::header(Headers::Request, "x-kt-target").unwrap_or_default();
         self.request_id = host::header(Headers::Request, "x-request-id").unwrap_or_default();
         if end || self.set_place().is_err() {
-            self.refuse()
+            Self::refuse()
         } else {
             Action::Pause
         }
@@ -122,7 +122,7 @@ impl HttpContext for RewriteStream {
         match end.then(|| self.set_body(len)) {
             None => Action::Pause,
             Some(Ok(())) => Action::Continue,
-            Some(Err(HostError)) => self.refuse(),
+            Some(Err(HostError)) => Self::refuse(),
         }
     }
 

@@ -23,7 +23,7 @@ use tokio::{
 use crate::Failure;
 
 /// Envoy answers well within this, or something is wrong.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// What Envoy gets to end by itself.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -62,7 +62,7 @@ pub(crate) struct Run {
     /// Worker threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: Option<u16>,
-    /// The Envoy binary [default: $ENVOY_BIN, else `envoy` beside this program, else on the PATH].
+    /// The Envoy binary [default: $`ENVOY_BIN`, else `envoy` beside this program, else on the PATH].
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
     /// The filter module [default: `keeptrusts.wasm` beside this program].

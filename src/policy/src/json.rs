@@ -206,7 +206,7 @@ struct Walker<'a, 'v> {
     visit: &'v mut dyn FnMut(&[Step<'a>], &Node),
 }
 
-impl<'a> Walker<'a, '_> {
+impl Walker<'_, '_> {
     fn invalid(&self, reason: &'static str) -> Invalid {
         Invalid {
             at: self.at,

@@ -29,6 +29,11 @@
 //! assert_eq!((reply.status, reply.code), (409, "input_blocked"));
 //! ```
 
+#![cfg_attr(
+    test,
+    expect(clippy::string_slice, reason = "tests know where their characters lie")
+)]
+
 mod chain;
 pub mod detect;
 mod engine;

@@ -74,11 +74,11 @@ impl PolicyConfig {
     pub(crate) fn compile(&self) -> Option<Box<dyn Policy>> {
         match self {
             Self::PromptInjection(settings) => {
-                Some(Box::new(prompt_injection::PromptInjection::new(settings)))
+                Some(Box::new(prompt_injection::PromptInjection::new(*settings)))
             }
             Self::PiiDetector(settings) => Some(Box::new(pii_detector::PiiDetector::new(settings))),
             Self::SafetyFilter(settings) => {
-                Some(Box::new(safety_filter::SafetyFilter::new(settings)))
+                Some(Box::new(safety_filter::SafetyFilter::new(*settings)))
             }
             Self::AuditLogger(_) => None,
         }

@@ -28,7 +28,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
                 && area.separator == 0
                 && matches!(group.separator, b'-' | b' ')
                 && group.separator == serial.separator
-                && !rest.first().is_some_and(|next| next.separator == b'-') =>
+                && rest.first().is_none_or(|next| next.separator != b'-') =>
         {
             serial.end
         }

@@ -42,7 +42,7 @@ impl Inspector<'_, '_> {
             }
             Kind::Name { escaped } => self.text(node.range.clone(), escaped),
             Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
-                self.number(node.range.clone())
+                self.number(node.range.clone());
             }
             _ => {}
         }

@@ -77,7 +77,7 @@ pub(super) fn hide(node: &Node, edits: &mut Edits) {
     match node.kind {
         Kind::Name { .. } | Kind::Null => {}
         Kind::String { .. } => {
-            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec())
+            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec());
         }
         _ => edits.replace(node.range.clone(), b"null".to_vec()),
     }
@@ -99,7 +99,7 @@ impl Usage {
             ("prompt_tokens", []) => self.prompt_tokens = count,
             ("completion_tokens", []) => self.completion_tokens = count,
             ("prompt_tokens_details", [detail]) if detail.is("cached_tokens") => {
-                self.cached_tokens = count
+                self.cached_tokens = count;
             }
             ("cached_tokens", []) => self.cached_tokens = count,
             _ => {}

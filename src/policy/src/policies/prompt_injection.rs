@@ -42,10 +42,8 @@ pub struct PromptInjection {
 }
 
 impl PromptInjection {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            settings: *settings,
-        }
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct SafetyFilter {
 }
 
 impl SafetyFilter {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
             verdict: settings.action.verdict(),
         }
