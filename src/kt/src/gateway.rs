@@ -371,9 +371,10 @@ async fn is_ready(admin: &Address) -> std::io::Result<bool> {
 
 /// Asks Envoy to end, and makes it.
 async fn stop(mut child: Child) -> Result<ExitCode, Failure> {
-    if let Some(id) = child.id() {
-        // The only way to send SIGTERM without unsafe code or another dependency.
-        let _ = Process::new("kill").arg(id.to_string()).status().await;
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        // Fails only for a process that is gone, which the wait below sees.
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
     }
     if tokio::time::timeout(STOP_LIMIT, child.wait())
         .await
