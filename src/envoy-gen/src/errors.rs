@@ -14,7 +14,7 @@ pub(crate) fn not_found() -> Value {
     error(
         "validation_error",
         "not_found",
-        "Unknown path or method; this gateway serves POST /v1/chat/completions",
+        "Unknown path or method; this gateway serves POST /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/responses, and GET /v1/models",
     )
 }
 

@@ -113,6 +113,7 @@ fn filter_config(role: Role, gateway: &Gateway, options: &Options) -> String {
             Vec::new()
         },
         fail_mode: options.fail_mode,
+        unreadable: options.unreadable,
         targets: gateway.targets.iter().map(filter_target).collect(),
         rewrite_per_attempt: rewrites_per_attempt(gateway),
         stream_timeout: timeouts(gateway).stream,

@@ -43,6 +43,8 @@ pub struct Options {
     pub ca_file: String,
     /// What happens when the engine fails.
     pub fail_mode: FailMode,
+    /// What happens to images, audio, files and remote content.
+    pub unreadable: FailMode,
     /// Leave both wasm filters out: the yardstick of the benchmarks, never for use.
     pub without_filter: bool,
 }
@@ -62,6 +64,7 @@ impl Default for Options {
             event_log: "keeptrusts-events.jsonl".into(),
             ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
             fail_mode: FailMode::Block,
+            unreadable: FailMode::Allow,
             without_filter: false,
         }
     }

@@ -1,6 +1,7 @@
 //! Routes: what is served, exactly; everything else is refused.
 
 use kt_config::{Gateway, Target};
+use kt_policy::Endpoint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,9 +12,6 @@ use crate::{
     rewrites_per_attempt,
     timeouts::timeouts,
 };
-
-/// Below the target's base path.
-const CHAT_COMPLETIONS: &str = "/chat/completions";
 
 /// Statuses that move a request to the next target.
 const FALLBACK_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
@@ -33,25 +31,25 @@ const REMOVED_HEADERS: [&str; 9] = [
 ];
 
 pub(crate) fn route_config(gateway: &Gateway) -> Value {
+    let inspected = Endpoint::ALL
+        .into_iter()
+        .map(|endpoint| inspected(endpoint, gateway));
+    let fixed = [
+        own_answer("/v1/models", &models(gateway)),
+        own_answer("/health", &health(gateway)),
+        own_answer("/keeptrusts/config", &config(gateway)),
+        metrics(),
+        not_found(),
+    ];
     json!({
         "name": "kt",
         "max_direct_response_body_size_bytes": 1 << 20,
-        "virtual_hosts": [{
-            "name": "kt",
-            "domains": ["*"],
-            "routes": [
-                chat(gateway),
-                own_answer("/v1/models", &models(gateway)),
-                own_answer("/health", &health(gateway)),
-                own_answer("/keeptrusts/config", &config(gateway)),
-                metrics(),
-                not_found(),
-            ],
-        }],
+        "virtual_hosts": [{"name": "kt", "domains": ["*"], "routes": inspected.chain(fixed).collect::<Value>()}],
     })
 }
 
-fn chat(gateway: &Gateway) -> Value {
+/// A path whose requests and responses the policies judge.
+fn inspected(endpoint: Endpoint, gateway: &Gateway) -> Value {
     let limits = timeouts(gateway);
     let mut action = json!({
         "cluster": if rewrites_per_attempt(gateway) { FALLBACK_CLUSTER.to_owned() } else { gateway.targets.first().map_or_else(String::new, cluster_name) },
@@ -67,11 +65,11 @@ fn chat(gateway: &Gateway) -> Value {
     });
     if let [target] = gateway.targets.as_slice() {
         action["host_rewrite_literal"] = json!(target.base_url.authority());
-        action["prefix_rewrite"] = json!(format!("{}{CHAT_COMPLETIONS}", target.base_url.path));
+        action["prefix_rewrite"] = json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
     }
     json!({
-        "name": "chat",
-        "match": exactly("POST", "/v1/chat/completions"),
+        "name": format!("/v1{}", endpoint.suffix()),
+        "match": exactly("POST", &format!("/v1{}", endpoint.suffix())),
         // The whole body waits for its verdict; the limit holds for the response as well.
         "request_body_buffer_limit": MAX_BODY_BYTES,
         "request_headers_to_remove": REMOVED_HEADERS,

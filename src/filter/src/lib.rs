@@ -4,12 +4,13 @@
 //! machine of its own: the *policy* filter sits downstream and judges every request and response; the *rewrite*
 //! filter sits upstream and runs once per attempt, when there are several targets.
 //!
-//! Nothing here may panic: a panic ends every stream of the Envoy worker. All host calls are in [`host`], which
-//! uses the SDK's fallible functions only.
+//! Nothing here may panic: a panic ends every stream of the Envoy worker. All host calls are in [`ffi`], which turns
+//! every status into a value.
 
 #![cfg(target_arch = "wasm32")]
 
 mod attempts;
+mod ffi;
 mod host;
 mod plugin;
 mod policy_stream;

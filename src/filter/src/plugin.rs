@@ -8,13 +8,18 @@ use proxy_wasm::{
     types::ContextType,
 };
 
-use crate::{host, policy_stream::PolicyStream, rewrite_stream::RewriteStream};
+use crate::{
+    host::{self, Counter},
+    policy_stream::PolicyStream,
+    rewrite_stream::RewriteStream,
+};
 
 /// The configuration of this machine, once it is read.
 #[derive(Default)]
 pub(crate) struct Plugin {
     engine: Option<Arc<Engine>>,
     events: Option<Rc<RefCell<EventChain>>>,
+    faults: Option<Counter>,
 }
 
 impl Context for Plugin {}
@@ -26,6 +31,7 @@ impl RootContext for Plugin {
         match FilterConfig::from_json(&json) {
             Ok(config) => {
                 self.engine = Some(Arc::new(Engine::new(config)));
+                self.faults = Some(Counter::define("keeptrusts_engine_faults_total"));
                 self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id()))));
                 true
             }
@@ -43,7 +49,11 @@ impl RootContext for Plugin {
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
         let engine = self.engine.clone()?;
         match engine.config().role {
-            Role::Policy => Some(Box::new(PolicyStream::new(engine, self.events.clone()?))),
+            Role::Policy => Some(Box::new(PolicyStream::new(
+                engine,
+                self.events.clone()?,
+                self.faults?,
+            ))),
             Role::Rewrite => Some(Box::new(RewriteStream::new(engine))),
         }
     }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
-    BodyStep, Engine, ErrorReply, Exchange, FailMode, Patch, StreamStep,
+    BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Patch, StreamStep,
     event::{self, Attempt, EventChain, Facts},
 };
 use proxy_wasm::{
@@ -13,7 +13,7 @@ use proxy_wasm::{
 
 use crate::{
     attempts,
-    host::{self, Body, Headers, HostError},
+    host::{self, Body, Counter, Headers, HostError},
 };
 
 /// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
@@ -39,6 +39,7 @@ enum Mode {
 pub(crate) struct PolicyStream {
     exchange: Exchange,
     events: Rc<RefCell<EventChain>>,
+    faults: Counter,
     mode: Mode,
     facts: Facts,
     forwarded_us: Option<u64>,
@@ -47,10 +48,15 @@ pub(crate) struct PolicyStream {
 }
 
 impl PolicyStream {
-    pub(crate) fn new(engine: Arc<Engine>, events: Rc<RefCell<EventChain>>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        events: Rc<RefCell<EventChain>>,
+        faults: Counter,
+    ) -> Self {
         Self {
             exchange: Exchange::begin(engine),
             events,
+            faults,
             mode: Mode::Waiting,
             facts: Facts::default(),
             forwarded_us: None,
@@ -71,6 +77,7 @@ impl PolicyStream {
 
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
+        self.faults.add();
         if self.exchange.engine().config().fail_mode == FailMode::Allow {
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
@@ -87,6 +94,16 @@ impl PolicyStream {
         match done {
             Ok(()) => Action::Continue,
             Err(HostError) => self.fail(),
+        }
+    }
+
+    /// Finds out which endpoint is asked, and drops the query: it could carry text that nothing inspects.
+    fn take_path(&mut self) -> Result<(), HostError> {
+        let path = host::header(Headers::Request, ":path").ok_or(HostError)?;
+        self.exchange.at(Endpoint::of_path(&path).ok_or(HostError)?);
+        match path.split_once('?') {
+            Some((path, _)) => host::set_header(Headers::Request, ":path", Some(path)),
+            None => Ok(()),
         }
     }
 
@@ -237,6 +254,9 @@ impl Context for PolicyStream {}
 impl HttpContext for PolicyStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.started_us = host::now_us();
+        if self.take_path().is_err() {
+            return self.fail();
+        }
         if host::header(Headers::Request, "content-encoding")
             .is_some_and(|encoding| encoding != "identity")
         {

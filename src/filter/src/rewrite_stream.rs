@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use kt_policy::{Engine, ErrorReply, Target, event::Attempt, set_model};
+use kt_policy::{Endpoint, Engine, ErrorReply, Target, event::Attempt, set_model};
 use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
@@ -41,10 +41,13 @@ impl RewriteStream {
 
     fn set_place(&self) -> Result<(), HostError> {
         let target = self.target().ok_or(HostError)?;
+        // Whichever target the last attempt went to, the path ends in the endpoint.
+        let path = host::header(Headers::Request, ":path").unwrap_or_default();
+        let endpoint = Endpoint::of_path(&path).ok_or(HostError)?;
         host::set_header(
             Headers::Request,
             ":path",
-            Some(&format!("{}/chat/completions", target.base_path)),
+            Some(&format!("{}{}", target.base_path, endpoint.suffix())),
         )?;
         host::set_header(Headers::Request, ":authority", Some(&target.authority))
     }

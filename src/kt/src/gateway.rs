@@ -53,6 +53,10 @@ pub(crate) struct Run {
     /// What happens when the policy engine fails.
     #[arg(long, value_enum, default_value_t = FailModeArgument::Block)]
     fail_mode: FailModeArgument,
+    /// What happens to images, audio, files and remote content, which cannot be inspected. Either way the event's
+    /// `coverage` lists them.
+    #[arg(long, value_enum, default_value_t = FailModeArgument::Allow)]
+    unreadable: FailModeArgument,
     /// Where events are written, one JSON object per line.
     #[arg(long, value_name = "PATH", default_value = "keeptrusts-events.jsonl")]
     event_log: PathBuf,
@@ -79,6 +83,15 @@ enum FailModeArgument {
     Block,
     /// Let it go on, marked in its event.
     Allow,
+}
+
+impl From<FailModeArgument> for FailMode {
+    fn from(argument: FailModeArgument) -> Self {
+        match argument {
+            FailModeArgument::Block => Self::Block,
+            FailModeArgument::Allow => Self::Allow,
+        }
+    }
 }
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
@@ -175,10 +188,8 @@ fn options(run: &Run) -> Result<Options, Failure> {
         wasm: absolute(&wasm)?.display().to_string(),
         event_log: event_log.display().to_string(),
         ca_file: ca_file.unwrap_or_else(|| Options::default().ca_file),
-        fail_mode: match run.fail_mode {
-            FailModeArgument::Block => FailMode::Block,
-            FailModeArgument::Allow => FailMode::Allow,
-        },
+        fail_mode: run.fail_mode.into(),
+        unreadable: run.unreadable.into(),
         without_filter: run.without_filter,
     })
 }
@@ -371,7 +382,10 @@ async fn is_ready(admin: &Address) -> std::io::Result<bool> {
 
 /// Asks Envoy to end, and makes it.
 async fn stop(mut child: Child) -> Result<ExitCode, Failure> {
-    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let id = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(id) = id {
         // Fails only for a process that is gone, which the wait below sees.
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);

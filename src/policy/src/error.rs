@@ -85,6 +85,18 @@ impl ErrorReply {
         }
     }
 
+    /// Something in the exchange cannot be read, and the configuration refuses that.
+    pub(crate) fn unreadable(phase: Phase, field: &str) -> Self {
+        match phase {
+            Phase::Input => Self::unsupported_encoding(&format!(
+                "`{field}` cannot be inspected, and this gateway refuses what it cannot inspect"
+            )),
+            Phase::Output => Self::upstream_failed(
+                "The provider's answer holds something that cannot be inspected",
+            ),
+        }
+    }
+
     /// The provider failed, or its answer cannot be inspected: 502.
     pub fn upstream_failed(message: &str) -> Self {
         Self {

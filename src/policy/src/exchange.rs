@@ -1,5 +1,7 @@
 //! One request and its response: the engine as the shell sees it.
 
+mod channels;
+mod chunk;
 mod inspect;
 mod request;
 mod response;
@@ -7,10 +9,13 @@ mod stream;
 
 use std::sync::Arc;
 
-use crate::{engine::Engine, error::ErrorReply, splice::Patch, tally::Tally, verdict::Phase};
+use crate::{
+    endpoint::Endpoint, engine::Engine, error::ErrorReply, splice::Patch, tally::Tally,
+    verdict::Phase,
+};
 
 pub use request::set_model;
-pub use stream::StreamInspector;
+use stream::{Pass, StreamInspector};
 
 /// Largest event of a stream that is inspected; a provider that sends more is cut off.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
@@ -50,6 +55,7 @@ pub struct Usage {
 #[derive(Debug)]
 pub struct Exchange {
     engine: Arc<Engine>,
+    endpoint: Endpoint,
     tally: Tally,
     usage: Usage,
     stream: bool,
@@ -62,12 +68,18 @@ impl Exchange {
     pub fn begin(engine: Arc<Engine>) -> Self {
         Self {
             engine,
+            endpoint: Endpoint::ChatCompletions,
             tally: Tally::default(),
             usage: Usage::default(),
             stream: false,
             failure: None,
             inspector: None,
         }
+    }
+
+    /// Says which endpoint was asked; chat completions if nothing is said.
+    pub fn at(&mut self, endpoint: Endpoint) {
+        self.endpoint = endpoint;
     }
 
     /// The compiled configuration.
@@ -103,7 +115,7 @@ impl Exchange {
     /// Judges the whole request body.
     pub fn request_body(&mut self, body: &[u8]) -> BodyStep {
         self.tally.begin(self.engine.chain(), Phase::Input);
-        match request::inspect(body, &self.engine, &mut self.tally) {
+        match request::inspect(body, self.endpoint, &self.engine, &mut self.tally) {
             Ok(seen) => {
                 self.stream = seen.stream;
                 seen.patch.map_or(BodyStep::Forward, BodyStep::Patch)
@@ -115,7 +127,7 @@ impl Exchange {
     /// Judges a whole response body that is not a stream.
     pub fn response_body(&mut self, body: &[u8]) -> BodyStep {
         self.tally.begin(self.engine.chain(), Phase::Output);
-        match response::inspect(body, self.engine.chain(), &mut self.tally, &mut self.usage) {
+        match response::inspect(body, &self.engine, &mut self.tally, &mut self.usage) {
             Ok(patch) => patch.map_or(BodyStep::Forward, BodyStep::Patch),
             Err(reply) => BodyStep::Reply(self.refuse(reply)),
         }
@@ -123,13 +135,18 @@ impl Exchange {
 
     /// Judges the next bytes of a streamed response and writes to `out` what the client may have.
     pub fn response_bytes(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) -> StreamStep {
-        let chain = self.engine.chain();
         let tally = &mut self.tally;
         let inspector = self.inspector.get_or_insert_with(|| {
-            tally.begin(chain, Phase::Output);
+            tally.begin(self.engine.chain(), Phase::Output);
             Box::default()
         });
-        match inspector.push(bytes, end, chain, tally, &mut self.usage, out) {
+        let mut pass = Pass {
+            engine: &self.engine,
+            tally,
+            usage: &mut self.usage,
+            out,
+        };
+        match inspector.push(bytes, end, &mut pass) {
             Ok(step) => step,
             Err(reply) => {
                 stream::write_error(&reply, out);
@@ -137,5 +154,12 @@ impl Exchange {
                 StreamStep::Cut
             }
         }
+    }
+
+    /// The most bytes that any channel of the stream holds back.
+    pub fn held(&self) -> usize {
+        self.inspector
+            .as_ref()
+            .map_or(0, |inspector| inspector.held())
     }
 }

@@ -17,14 +17,14 @@ pub enum Role {
     Rewrite,
 }
 
-/// What happens when the engine itself fails.
+/// What happens to what was not inspected: because the engine itself failed, or because it cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailMode {
-    /// The request is refused.
+    /// It is refused.
     #[default]
     Block,
-    /// The request goes on without inspection; its event says so.
+    /// It goes on; the event says so.
     Allow,
 }
 
@@ -91,6 +91,8 @@ pub struct FilterConfig {
     pub policies: Vec<PolicyConfig>,
     /// `--fail-mode`
     pub fail_mode: FailMode,
+    /// `--unreadable`: whether images, audio, files and remote content are refused.
+    pub unreadable: FailMode,
     /// Targets in the order they are tried.
     pub targets: Vec<Target>,
     /// Whether each attempt is rewritten for its target on the way out. If not, there is one target, whose path

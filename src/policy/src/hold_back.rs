@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::{
     chain::Chain,
-    detect::{CONTEXT, Window},
+    detect::{CONTEXT, Entity, PiiSpan, Window},
     tally::{Stop, Tally},
     verdict::Phase,
+    view::ArgumentsView,
 };
 
 /// The text of one channel of a stream: what may leave, leaves at once; what is open waits.
@@ -14,15 +15,25 @@ use crate::{
 /// It never grows without limit: detectors and phrases leave a position open for a bounded number of bytes only.
 #[derive(Debug, Default)]
 pub struct HoldBack {
-    /// Up to [`CONTEXT`] released bytes, then what waits.
+    /// What detectors see: up to a few times [`CONTEXT`] settled bytes, then what waits.
     text: String,
     /// Where the waiting text starts. Always a character boundary.
     settled: usize,
     /// Bytes that came before `text`.
     offset: usize,
+    /// The original, where it is not what detectors see.
+    arguments: Option<ArgumentsView>,
 }
 
 impl HoldBack {
+    /// For text that is JSON itself, the arguments of a tool call: redacted, it stays valid.
+    pub(crate) fn for_arguments() -> Self {
+        Self {
+            arguments: Some(ArgumentsView::default()),
+            ..Self::default()
+        }
+    }
+
     /// How many bytes wait.
     pub fn held(&self) -> usize {
         self.text.len() - self.settled
@@ -34,24 +45,32 @@ impl HoldBack {
         &mut self,
         delta: &str,
         chain: &Chain,
+        phase: Phase,
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        self.text.push_str(delta);
-        self.release(false, chain, tally, out)
+        match &mut self.arguments {
+            Some(arguments) => arguments.push(delta, &mut self.text),
+            None => self.text.push_str(delta),
+        }
+        self.release(false, chain, phase, tally, out)
     }
 
     /// The text is complete: everything may leave.
     pub(crate) fn finish(
         &mut self,
         chain: &Chain,
+        phase: Phase,
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
+        if let Some(arguments) = &mut self.arguments {
+            arguments.finish(&mut self.text);
+        }
         if self.held() == 0 {
             Ok(())
         } else {
-            self.release(true, chain, tally, out)
+            self.release(true, chain, phase, tally, out)
         }
     }
 
@@ -59,6 +78,7 @@ impl HoldBack {
         &mut self,
         complete: bool,
         chain: &Chain,
+        phase: Phase,
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
@@ -67,13 +87,32 @@ impl HoldBack {
             from: self.settled,
             complete,
         };
-        let open = chain.scan(Phase::Output, &window, &mut tally.sightings);
-        let stop = tally.judge(chain, Phase::Output, self.settled..open, self.offset);
+        let open = chain.scan(phase, &window, &mut tally.sightings);
+        let stop = tally.judge(chain, phase, self.settled..open, self.offset);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
-        append_redacted(&self.text, self.settled..end, &tally.sightings.pii, out);
+        self.write(self.settled..end, &tally.sightings.pii, out);
         self.settled = end;
         self.forget();
         stop.map_or(Ok(()), Err)
+    }
+
+    /// Appends the original of `range` with the values in it replaced by markers.
+    fn write(&self, range: Range<usize>, pii: &[PiiSpan], out: &mut String) {
+        let Some(arguments) = &self.arguments else {
+            return append_redacted(&self.text, range, pii, out);
+        };
+        let mut copied = range.start;
+        for span in pii.iter().filter(|span| span.range.end <= range.end) {
+            out.push_str(arguments.original(copied, span.range.start));
+            let quote = if arguments.is_in_string(span.range.start) {
+                ""
+            } else {
+                "\""
+            };
+            out.extend([quote, Entity::marker(span.entity), quote]);
+            copied = span.range.end;
+        }
+        out.push_str(arguments.original(copied, range.end));
     }
 
     /// Drops what no detector may look back at.
@@ -83,6 +122,9 @@ impl HoldBack {
             return;
         }
         let keep = self.text.floor_char_boundary(self.settled - CONTEXT);
+        if let Some(arguments) = &mut self.arguments {
+            arguments.forget(keep);
+        }
         self.text.drain(..keep);
         self.offset += keep;
         self.settled -= keep;
@@ -90,12 +132,7 @@ impl HoldBack {
 }
 
 /// Appends `text[range]` with the values in it replaced by markers.
-pub(crate) fn append_redacted(
-    text: &str,
-    range: Range<usize>,
-    pii: &[crate::detect::PiiSpan],
-    out: &mut String,
-) {
+pub(crate) fn append_redacted(text: &str, range: Range<usize>, pii: &[PiiSpan], out: &mut String) {
     let mut copied = range.start;
     for span in pii.iter().filter(|span| span.range.end <= range.end) {
         out.push_str(text.get(copied..span.range.start).unwrap_or_default());

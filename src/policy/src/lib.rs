@@ -19,7 +19,7 @@
 //! use kt_policy::{BodyStep, Engine, Exchange, FilterConfig};
 //!
 //! let config = FilterConfig::from_json(br#"{
-//!     "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "demo", "version": "1.0.0"}, "fail_mode": "block", "rewrite_per_attempt": false,
+//!     "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "demo", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
 //!     "policies": [{"kind": "prompt-injection", "threshold": 0.8, "action": "block"}],
 //!     "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "api.together.xyz", "base_path": "/v1"}]
 //! }"#).unwrap();
@@ -36,6 +36,7 @@
 
 mod chain;
 pub mod detect;
+mod endpoint;
 mod engine;
 mod error;
 pub mod event;
@@ -51,13 +52,13 @@ pub mod splice;
 pub mod sse;
 mod tally;
 mod verdict;
+mod view;
 
 pub use chain::Chain;
+pub use endpoint::Endpoint;
 pub use engine::Engine;
 pub use error::ErrorReply;
-pub use exchange::{
-    BodyStep, Exchange, MAX_EVENT_BYTES, StreamInspector, StreamStep, Usage, set_model,
-};
+pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_model};
 pub use filter_config::{
     FORMAT, FailMode, FilterConfig, Pack, Pricing, Role, StreamTimeout, Target,
 };

@@ -61,6 +61,10 @@ impl<'a> SseEvent<'a> {
         let mut values = payload.split(|&byte| byte == b'\n');
         for (at, line) in self.lines.iter().enumerate() {
             out.extend_from_slice(self.raw.get(copied..line.start).unwrap_or_default());
+            if out.ends_with(b"data") {
+                // A line `data` without a colon has an empty value; with a value it needs one.
+                out.push(b':');
+            }
             if at + 1 < self.lines.len() {
                 out.extend_from_slice(values.next().unwrap_or_default());
             } else {

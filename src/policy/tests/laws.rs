@@ -16,7 +16,7 @@ use proptest::{prelude::*, sample::select};
 
 fn engine() -> Arc<Engine> {
     let config = br#"{
-        "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "rewrite_per_attempt": false,
+        "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
             {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS"]},

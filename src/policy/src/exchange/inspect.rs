@@ -5,65 +5,106 @@ use std::ops::Range;
 use crate::{
     chain::Chain,
     detect::Window,
-    hold_back::append_redacted,
+    engine::Engine,
+    error::ErrorReply,
+    filter_config::FailMode,
+    hold_back::{HoldBack, append_redacted},
     json::{self, Kind, Node, Step},
     splice::Edits,
     tally::{Skipped, Stop, Tally},
     verdict::Phase,
 };
 
-/// Numbers with fewer digits carry no value that a detector knows.
+/// Whole numbers with fewer digits carry no value that a detector knows.
 const MIN_NUMBER_DIGITS: usize = 9;
 
 /// Judges complete texts of one body and collects the edits they need.
 pub(super) struct Inspector<'b, 'e> {
-    pub(super) body: &'b str,
-    pub(super) chain: &'e Chain,
-    pub(super) tally: &'e mut Tally,
-    pub(super) phase: Phase,
+    body: &'b str,
+    chain: &'e Chain,
+    tally: &'e mut Tally,
+    phase: Phase,
+    refuses_unreadable: bool,
     pub(super) edits: Edits,
-    /// The first policy stop. Once set, nothing more is scanned.
-    pub(super) stop: Option<Stop>,
+    /// Why the exchange ends here. Once set, nothing more is scanned.
+    end: Option<ErrorReply>,
 }
 
-impl Inspector<'_, '_> {
+impl<'b, 'e> Inspector<'b, 'e> {
+    pub(super) fn new(
+        body: &'b str,
+        engine: &'e Engine,
+        tally: &'e mut Tally,
+        phase: Phase,
+    ) -> Self {
+        let refuses_unreadable = engine.config().unreadable == FailMode::Block;
+        Self {
+            body,
+            chain: engine.chain(),
+            tally,
+            phase,
+            refuses_unreadable,
+            edits: Edits::default(),
+            end: None,
+        }
+    }
+
+    /// The edits, or why the exchange ends.
+    pub(super) fn finish(self) -> Result<Edits, ErrorReply> {
+        match self.end {
+            Some(end) => Err(end),
+            None => Ok(self.edits),
+        }
+    }
+
     /// Judges a string, member name or number; other nodes carry no text.
     pub(super) fn inspect(&mut self, path: &[Step<'_>], node: &Node) {
-        if self.stop.is_some() {
+        if self.end.is_some() {
             return;
         }
         match node.kind {
             Kind::String { escaped } => {
-                if let Some(skipped) = binary(path, self.raw(node)) {
+                let raw = self.raw(&node.range);
+                if let Some(skipped) = unreadable(path, raw) {
                     self.skip(skipped);
+                } else if path.last().is_some_and(|member| member.is("arguments")) {
+                    self.arguments(node.range.clone(), escaped);
                 } else {
                     self.text(node.range.clone(), escaped);
                 }
             }
             Kind::Name { escaped } => self.text(node.range.clone(), escaped),
             Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
-                self.number(node.range.clone());
+                self.number(node.range.clone())
             }
             _ => {}
         }
     }
 
-    fn raw(&self, node: &Node) -> &str {
-        self.body.get(node.range.clone()).unwrap_or_default()
+    fn raw(&self, range: &Range<usize>) -> &'b str {
+        self.body.get(range.clone()).unwrap_or_default()
     }
 
+    /// Notes what cannot be read, and refuses it where that is configured.
     fn skip(&mut self, skipped: Skipped) {
+        if self.refuses_unreadable {
+            self.end = Some(ErrorReply::unreadable(self.phase, skipped.field));
+        }
         if self.tally.skipped.len() < crate::tally::MAX_LISTED_REDACTIONS {
             self.tally.skipped.push(skipped);
         }
     }
 
+    fn stop(&mut self, stop: Option<Stop>) {
+        self.end = stop.as_ref().map(ErrorReply::stopped);
+    }
+
     /// Judges the string whose inside lies at `range`.
     fn text(&mut self, range: Range<usize>, escaped: bool) {
-        let raw = self.body.get(range.clone()).unwrap_or_default();
+        let raw = self.raw(&range);
         let text = json::decode(raw, escaped);
         self.judge(&text);
-        if self.stop.is_some() {
+        if self.end.is_some() {
             return;
         }
         for span in &self.tally.sightings.pii {
@@ -75,11 +116,31 @@ impl Inspector<'_, '_> {
         }
     }
 
-    /// Judges a number as the text it is; a value becomes a string, since a marker is no number.
+    /// Judges a string that is JSON itself, so that it stays JSON when a value in it is replaced.
+    fn arguments(&mut self, range: Range<usize>, escaped: bool) {
+        let text = json::decode(self.raw(&range), escaped);
+        let mut hold = HoldBack::for_arguments();
+        let mut released = String::with_capacity(text.len());
+        let judged = hold
+            .push(&text, self.chain, self.phase, self.tally, &mut released)
+            .and_then(|()| hold.finish(self.chain, self.phase, self.tally, &mut released));
+        self.stop(judged.err());
+        if self.end.is_none() && released != text {
+            let mut encoded = Vec::with_capacity(released.len());
+            json::encode(&released, &mut encoded);
+            self.edits.replace(range, encoded);
+        }
+    }
+
+    /// Judges a whole number as the text it is; a value becomes a string, since a marker is no number. Fractions
+    /// are measurements and embeddings.
     fn number(&mut self, range: Range<usize>) {
-        let text = self.body.get(range.clone()).unwrap_or_default();
+        let text = self.raw(&range);
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return;
+        }
         self.judge(text);
-        if self.stop.is_none() && !self.tally.sightings.pii.is_empty() {
+        if self.end.is_none() && !self.tally.sightings.pii.is_empty() {
             let mut marked = String::from("\"");
             append_redacted(text, 0..text.len(), &self.tally.sightings.pii, &mut marked);
             marked.push('"');
@@ -90,37 +151,61 @@ impl Inspector<'_, '_> {
     fn judge(&mut self, text: &str) {
         self.chain
             .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
-        self.stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
+        let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
+        self.stop(stop);
     }
 }
 
-/// A string that holds an encoded file rather than text: base64 in one of the members meant for it.
-fn binary(path: &[Step<'_>], raw: &str) -> Option<Skipped> {
-    let (parent, member) = match path {
-        [.., Step::Key(parent), Step::Key(member)] => (&**parent, &**member),
-        _ => return None,
-    };
+/// A string that holds, or points to, something other than text, in one of the members meant for it.
+fn unreadable(path: &[Step<'_>], raw: &str) -> Option<Skipped> {
+    let mut steps = path.iter().rev();
+    let (member, parent) = (member_name(steps.next()), member_name(steps.next()));
     let field = match (parent, member) {
         ("image_url", "url") => "image_url.url",
+        (_, "image_url") => "image_url",
         ("input_audio", "data") => "input_audio.data",
         ("audio", "data") => "audio.data",
-        ("file", "file_data") => "file.file_data",
+        (_, "file_data") => "file_data",
+        (_, "file_url") => "file_url",
+        (_, "file_id") => "file_id",
+        (_, "b64_json") => "b64_json",
+        ("", "embedding") => "embedding",
         _ => return None,
     };
-    let data = match raw.strip_prefix("data:") {
-        Some(rest) => {
-            rest.split_once(";base64,")
-                .filter(|(media_type, _)| media_type.len() <= 64)?
-                .1
+    let reason = match field {
+        "file_id" | "file_url" => "remote",
+        "image_url.url" | "image_url"
+            if raw.starts_with("https://") || raw.starts_with("http://") =>
+        {
+            "remote"
         }
-        None if field == "image_url.url" => return None,
-        None => raw,
+        _ if is_base64_data(raw, field) => "base64",
+        _ => return None,
     };
-    let is_base64 = data.bytes().fold(true, |fine, byte| {
-        fine & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
-    });
-    is_base64.then_some(Skipped {
-        field,
-        reason: "base64",
+    Some(Skipped { field, reason })
+}
+
+/// The name of a member; nothing for an element of an array.
+fn member_name<'p>(step: Option<&'p Step<'_>>) -> &'p str {
+    match step {
+        Some(Step::Key(name)) => name,
+        _ => "",
+    }
+}
+
+/// Base64, bare or as a `data:` URL. Anything else in such a member is read as text.
+fn is_base64_data(raw: &str, field: &str) -> bool {
+    let data = match raw.strip_prefix("data:") {
+        Some(rest) => rest
+            .split_once(";base64,")
+            .filter(|(media_type, _)| media_type.len() <= 64)
+            .map(|(_, data)| data),
+        None => (!field.starts_with("image_url")).then_some(raw),
+    };
+    data.is_some_and(|data| {
+        // One vector pass: an image costs no more than a look at its bytes.
+        data.bytes().fold(true, |fine, byte| {
+            fine & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+        })
     })
 }

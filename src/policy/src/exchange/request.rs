@@ -1,9 +1,10 @@
-//! Inspection of a chat-completion request body.
+//! Inspection of a request body.
 
 use std::ops::Range;
 
 use super::inspect::Inspector;
 use crate::{
+    endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
     json::{self, Kind, Node, Step},
@@ -20,55 +21,93 @@ pub(super) struct Seen {
 }
 
 /// Members of the request that the gateway itself reads.
-#[derive(Default)]
 struct Envelope {
+    endpoint: Endpoint,
     stream: bool,
     model: Option<Range<usize>>,
-    has_messages: bool,
+    has_text: bool,
     problem: Option<&'static str>,
 }
 
 impl Envelope {
     fn note(&mut self, path: &[Step<'_>], node: &Node) {
+        if matches!(node.kind, Kind::Name { .. }) {
+            return;
+        }
         let problem = match path {
             [] => (node.kind != Kind::Object).then_some("the body must be a JSON object"),
-            [member] if !matches!(node.kind, Kind::Name { .. }) => self.member(member, node),
-            [list, Step::Index(_)] if list.is("messages") => {
-                (node.kind != Kind::Object).then_some("each of `messages` must be an object")
+            [Step::Key(name)] => self.member(name, node.kind, &node.range),
+            [Step::Key(name), rest @ ..] if name == self.endpoint.required_member() => {
+                self.element(rest, node.kind)
             }
             _ => None,
         };
         self.problem = self.problem.or(problem);
     }
 
-    fn member(&mut self, member: &Step<'_>, node: &Node) -> Option<&'static str> {
-        let Step::Key(name) = member else { return None };
-        match (&**name, node.kind) {
+    fn member(&mut self, name: &str, kind: Kind, range: &Range<usize>) -> Option<&'static str> {
+        match (name, kind) {
             ("stream", Kind::Bool(stream)) => self.stream = stream,
             ("stream", Kind::Null) => {}
             ("stream", _) => return Some("`stream` must be a boolean"),
-            ("model", Kind::String { .. }) => self.model = Some(node.range.clone()),
+            ("model", Kind::String { .. }) => self.model = Some(range.clone()),
             ("model", _) => return Some("`model` must be a string"),
-            ("messages", Kind::Array) => self.has_messages = true,
-            ("messages", _) => return Some("`messages` must be an array"),
+            _ if name == self.endpoint.required_member() => {
+                self.has_text = true;
+                return self.text_member(kind);
+            }
             _ => {}
         }
         None
     }
+
+    fn text_member(&self, kind: Kind) -> Option<&'static str> {
+        let fits = match self.endpoint {
+            Endpoint::ChatCompletions => kind == Kind::Array,
+            _ => matches!(kind, Kind::Array | Kind::String { .. }),
+        };
+        (!fits).then_some(match self.endpoint {
+            Endpoint::ChatCompletions => "`messages` must be an array",
+            Endpoint::Completions => "`prompt` must be a string or an array of strings",
+            Endpoint::Embeddings => "`input` must be a string or an array of strings",
+            Endpoint::Responses => "`input` must be a string or an array of items",
+        })
+    }
+
+    /// Elements of the text member. Lists of token numbers are text that cannot be read.
+    fn element(&self, below: &[Step<'_>], kind: Kind) -> Option<&'static str> {
+        match (self.endpoint, below) {
+            (Endpoint::ChatCompletions, [Step::Index(_)]) => {
+                (kind != Kind::Object).then_some("each of `messages` must be an object")
+            }
+            (Endpoint::Completions | Endpoint::Embeddings, [Step::Index(_)]) => {
+                (!matches!(kind, Kind::String { .. }))
+                    .then_some("token arrays cannot be inspected; send text as strings")
+            }
+            (Endpoint::Responses, [Step::Index(_)]) => {
+                (kind != Kind::Object).then_some("each of `input` must be an object")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Judges `body` and says how it goes on.
-pub(super) fn inspect(body: &[u8], engine: &Engine, tally: &mut Tally) -> Result<Seen, ErrorReply> {
+pub(super) fn inspect(
+    body: &[u8],
+    endpoint: Endpoint,
+    engine: &Engine,
+    tally: &mut Tally,
+) -> Result<Seen, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| refuse("the body is not valid UTF-8"))?;
-    let mut envelope = Envelope::default();
-    let mut inspector = Inspector {
-        body: text,
-        chain: engine.chain(),
-        tally,
-        phase: Phase::Input,
-        edits: Edits::default(),
-        stop: None,
+    let mut envelope = Envelope {
+        endpoint,
+        stream: false,
+        model: None,
+        has_text: false,
+        problem: None,
     };
+    let mut inspector = Inspector::new(text, engine, tally, Phase::Input);
     json::walk(text, &mut |path, node| {
         envelope.note(path, node);
         inspector.inspect(path, node);
@@ -77,13 +116,13 @@ pub(super) fn inspect(body: &[u8], engine: &Engine, tally: &mut Tally) -> Result
     if let Some(problem) = envelope.problem {
         return Err(refuse(problem));
     }
-    if !envelope.has_messages {
-        return Err(refuse("`messages` is missing"));
+    if !envelope.has_text {
+        return Err(refuse(&format!(
+            "`{}` is missing",
+            endpoint.required_member()
+        )));
     }
-    if let Some(stop) = &inspector.stop {
-        return Err(ErrorReply::stopped(stop));
-    }
-    let mut edits = inspector.edits;
+    let mut edits = inspector.finish()?;
     if let Some(target) = engine.only_target() {
         replace_model(text, envelope.model, &target.model, &mut edits);
     }

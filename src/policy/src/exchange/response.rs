@@ -2,7 +2,7 @@
 
 use super::{Usage, inspect::Inspector};
 use crate::{
-    chain::Chain,
+    engine::Engine,
     error::ErrorReply,
     json::{self, Kind, Node, Step},
     splice::{Edits, Patch},
@@ -13,33 +13,23 @@ use crate::{
 /// Judges `body` and says what to change.
 pub(super) fn inspect(
     body: &[u8],
-    chain: &Chain,
+    engine: &Engine,
     tally: &mut Tally,
     usage: &mut Usage,
 ) -> Result<Option<Patch>, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
-    let hides_logprobs = chain.looks_for_pii(Phase::Output);
-    let mut inspector = Inspector {
-        body: text,
-        chain,
-        tally,
-        phase: Phase::Output,
-        edits: Edits::default(),
-        stop: None,
-    };
+    let hides_tokens = engine.chain().looks_for_pii(Phase::Output);
+    let mut inspector = Inspector::new(text, engine, tally, Phase::Output);
     json::walk(text, &mut |path, node| {
         usage.note(text, path, node);
-        match logprobs(path) {
-            LogProbs::Value if hides_logprobs => hide(node, &mut inspector.edits),
-            LogProbs::Inside if hides_logprobs => {}
+        match token_data(path) {
+            TokenData::Value if hides_tokens => hide(node, &mut inspector.edits),
+            TokenData::Inside if hides_tokens => {}
             _ => inspector.inspect(path, node),
         }
     })
     .map_err(|_| unreadable())?;
-    if let Some(stop) = &inspector.stop {
-        return Err(ErrorReply::stopped(stop));
-    }
-    let edits = inspector.edits;
+    let edits = inspector.finish()?;
     Ok((!edits.is_empty()).then(|| edits.patch(body)))
 }
 
@@ -47,38 +37,44 @@ pub(super) fn unreadable() -> ErrorReply {
     ErrorReply::upstream_failed("The provider's answer cannot be inspected")
 }
 
-/// Where a node stands relative to `choices[i].logprobs`.
+/// Where a node stands relative to data that repeats the text token by token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LogProbs {
+pub(super) enum TokenData {
     Value,
     Inside,
     Elsewhere,
 }
 
-/// Log probabilities repeat the text token by token, where a redaction cannot reach them: they are replaced by
-/// `null` whenever text may be redacted.
-pub(super) fn logprobs(path: &[Step<'_>]) -> LogProbs {
-    match path {
-        [choices, Step::Index(_), member, rest @ ..]
-            if choices.is("choices") && member.is("logprobs") =>
-        {
-            if rest.is_empty() {
-                LogProbs::Value
-            } else {
-                LogProbs::Inside
-            }
-        }
-        _ => LogProbs::Elsewhere,
+/// Log probabilities and token ids repeat the text in pieces that a redaction cannot reach: they are emptied whenever
+/// text may be redacted. The names are OpenAI's, Together's and vLLM's.
+pub(super) fn token_data(path: &[Step<'_>]) -> TokenData {
+    let is_token_data = |step: &Step<'_>| match step {
+        Step::Key(name) => matches!(
+            &**name,
+            "logprobs"
+                | "prompt_logprobs"
+                | "top_logprobs"
+                | "token_id"
+                | "token_ids"
+                | "prompt_token_ids"
+        ),
+        Step::Index(_) => false,
+    };
+    match path.split_last() {
+        Some((_, above)) if above.iter().any(is_token_data) => TokenData::Inside,
+        Some((last, _)) if is_token_data(last) => TokenData::Value,
+        _ => TokenData::Elsewhere,
     }
 }
 
-/// Replaces the value of `logprobs` by `null`.
+/// Empties token data: an array becomes `[]`, anything else `null`.
 pub(super) fn hide(node: &Node, edits: &mut Edits) {
     match node.kind {
         Kind::Name { .. } | Kind::Null => {}
         Kind::String { .. } => {
-            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec());
+            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec())
         }
+        Kind::Array => edits.replace(node.range.clone(), b"[]".to_vec()),
         _ => edits.replace(node.range.clone(), b"null".to_vec()),
     }
 }
@@ -86,6 +82,11 @@ pub(super) fn hide(node: &Node, edits: &mut Edits) {
 impl Usage {
     /// Picks up the token counts.
     pub(super) fn note(&mut self, body: &str, path: &[Step<'_>], node: &Node) {
+        // `usage`, or `response.usage` in the events of the Responses API.
+        let path = match path {
+            [response, below @ ..] if response.is("response") => below,
+            _ => path,
+        };
         let [usage, Step::Key(member), rest @ ..] = path else {
             return;
         };
@@ -96,9 +97,11 @@ impl Usage {
             .get(node.range.clone())
             .and_then(|number| number.parse().ok());
         match (&**member, rest) {
-            ("prompt_tokens", []) => self.prompt_tokens = count,
-            ("completion_tokens", []) => self.completion_tokens = count,
-            ("prompt_tokens_details", [detail]) if detail.is("cached_tokens") => {
+            ("prompt_tokens" | "input_tokens", []) => self.prompt_tokens = count,
+            ("completion_tokens" | "output_tokens", []) => self.completion_tokens = count,
+            ("prompt_tokens_details" | "input_tokens_details", [detail])
+                if detail.is("cached_tokens") =>
+            {
                 self.cached_tokens = count;
             }
             ("cached_tokens", []) => self.cached_tokens = count,

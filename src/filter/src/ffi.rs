@@ -1,0 +1,291 @@
+//! The proxy-wasm ABI 0.2.1, as far as the filter uses it.
+//!
+//! The SDK has these calls too, but its versions panic on a status that they do not expect, and a panic ends every
+//! stream of the Envoy worker. Here each status but `Ok` is an error that the caller answers by the fail mode.
+//! The SDK's callbacks and its allocator (`proxy_on_memory_allocate`) stay in use.
+
+#![allow(
+    unsafe_code,
+    reason = "calls into the host; each is wrapped in a safe function in this file"
+)]
+
+use std::ptr::{null, null_mut};
+
+/// The host refused a call: an internal failure, answered by the fail mode.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HostError;
+
+/// `proxy_map_type_t`
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Map {
+    RequestHeaders = 0,
+    ResponseHeaders = 2,
+}
+
+/// `proxy_buffer_type_t`
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    ResponseBody = 1,
+    PluginConfiguration = 7,
+}
+
+const STATUS_OK: u32 = 0;
+const STATUS_NOT_FOUND: u32 = 1;
+/// `proxy_stream_type_t`: towards the client.
+const STREAM_RESPONSE: u32 = 1;
+const METRIC_COUNTER: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *mut *mut u8,
+        value_len: *mut usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        value_len: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        bytes: *mut *mut u8,
+        len: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        replaced: usize,
+        bytes: *const u8,
+        len: usize,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_len: usize,
+        body: *const u8,
+        body_len: usize,
+        headers: *const u8,
+        headers_len: usize,
+        grpc: i32,
+    ) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_len: usize,
+        value: *mut *mut u8,
+        value_len: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_len: usize,
+        value: *const u8,
+        value_len: usize,
+    ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_len: usize,
+        value: *mut *mut u8,
+        value_len: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_len: usize,
+        value: *const u8,
+        value_len: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, by: i64) -> u32;
+}
+
+fn done(status: u32) -> Result<(), HostError> {
+    if status == STATUS_OK {
+        Ok(())
+    } else {
+        Err(HostError)
+    }
+}
+
+/// What the host allocated in our memory for one answer.
+struct Answer {
+    bytes: *mut u8,
+    len: usize,
+}
+
+impl Answer {
+    fn new() -> Self {
+        Self {
+            bytes: null_mut(),
+            len: 0,
+        }
+    }
+
+    /// The answer, or nothing when there is none.
+    fn take(self, status: u32) -> Result<Option<Vec<u8>>, HostError> {
+        match status {
+            STATUS_OK if self.bytes.is_null() => Ok(Some(Vec::new())),
+            // SAFETY: the host allocated exactly `len` bytes through the SDK's allocator, which makes a boxed slice,
+            // and hands them over.
+            STATUS_OK => Ok(Some(unsafe {
+                Vec::from_raw_parts(self.bytes, self.len, self.len)
+            })),
+            STATUS_NOT_FOUND => Ok(None),
+            _ => Err(HostError),
+        }
+    }
+}
+
+// SAFETY, for all calls below: pointers and lengths come from live slices, or point to live locals that the host
+// fills before it returns.
+
+pub(crate) fn time_ns() -> Result<u64, HostError> {
+    let mut time = 0;
+    done(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    Ok(time)
+}
+
+pub(crate) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let mut answer = Answer::new();
+    let status = unsafe {
+        proxy_get_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            &raw mut answer.bytes,
+            &raw mut answer.len,
+        )
+    };
+    answer.take(status)
+}
+
+pub(crate) fn set_header(map: Map, name: &str, value: Option<&str>) -> Result<(), HostError> {
+    done(match value {
+        Some(value) => unsafe {
+            proxy_replace_header_map_value(
+                map as u32,
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
+        },
+        None => unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) },
+    })
+}
+
+pub(crate) fn buffer(buffer: Buffer, len: usize) -> Result<Option<Vec<u8>>, HostError> {
+    let mut answer = Answer::new();
+    let status = unsafe {
+        proxy_get_buffer_bytes(
+            buffer as u32,
+            0,
+            len,
+            &raw mut answer.bytes,
+            &raw mut answer.len,
+        )
+    };
+    answer.take(status)
+}
+
+pub(crate) fn set_buffer(buffer: Buffer, replaced: usize, bytes: &[u8]) -> Result<(), HostError> {
+    done(unsafe { proxy_set_buffer_bytes(buffer as u32, 0, replaced, bytes.as_ptr(), bytes.len()) })
+}
+
+pub(crate) fn send_response(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(), HostError> {
+    let headers = serialize(headers);
+    done(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            null(),
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    })
+}
+
+/// Headers as the ABI wants them: the count, all lengths, then each text with a zero behind it.
+fn serialize(headers: &[(&str, &str)]) -> Vec<u8> {
+    let number = |number: usize| u32::try_from(number).unwrap_or(0).to_le_bytes();
+    let mut bytes = number(headers.len()).to_vec();
+    for (name, value) in headers {
+        bytes.extend_from_slice(&number(name.len()));
+        bytes.extend_from_slice(&number(value.len()));
+    }
+    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+    let path = path.join("\0");
+    let mut answer = Answer::new();
+    let status = unsafe {
+        proxy_get_property(
+            path.as_ptr(),
+            path.len(),
+            &raw mut answer.bytes,
+            &raw mut answer.len,
+        )
+    };
+    answer.take(status)
+}
+
+pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<(), HostError> {
+    done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>, HostError> {
+    let mut answer = Answer::new();
+    let mut cas = 0;
+    let status = unsafe {
+        proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut answer.bytes,
+            &raw mut answer.len,
+            &raw mut cas,
+        )
+    };
+    answer.take(status)
+}
+
+pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), HostError> {
+    done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) })
+}
+
+pub(crate) fn reset_response() -> Result<(), HostError> {
+    done(unsafe { proxy_close_stream(STREAM_RESPONSE) })
+}
+
+pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
+    let mut id = 0;
+    done(unsafe { proxy_define_metric(METRIC_COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+pub(crate) fn count(id: u32) -> Result<(), HostError> {
+    done(unsafe { proxy_increment_metric(id, 1) })
+}

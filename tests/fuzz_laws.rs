@@ -1,0 +1,264 @@
+//! The laws that fuzzing checks, one function per parser. Each takes any bytes and panics when a law is broken.
+//!
+//! `make fuzz` runs them under libFuzzer (`tests/fuzz`, nightly Rust); `make test` runs them on the kept seeds and
+//! on mutations of them (`tests/fuzz_short.rs`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a broken law is reported by panicking"
+)]
+
+use std::sync::{Arc, LazyLock};
+
+use kt_policy::{
+    BodyStep, Endpoint, Engine, Exchange, FilterConfig, StreamStep,
+    json::{self, Kind},
+    sse::SseDecoder,
+};
+
+static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
+    let config = br#"{
+        "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
+        "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
+        "policies": [
+            {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
+            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS"]},
+            {"kind": "safety-filter", "mode": "strict", "action": "block"}],
+        "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1"}]
+    }"#;
+    Arc::new(Engine::new(FilterConfig::from_json(config).unwrap()))
+});
+
+/// Cuts `bytes` into pieces whose lengths follow from `seed`.
+fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
+    let mut state = u32::from(seed) | 0x100;
+    let mut rest = bytes;
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let len = 1 + (state >> 24) as usize % (1 + usize::from(seed) / 2);
+        let (piece, behind) = rest.split_at(len.min(rest.len()));
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
+}
+
+type Event = (Vec<u8>, Option<Vec<u8>>);
+
+fn decode(pieces: &[&[u8]]) -> Vec<Event> {
+    let mut decoder = SseDecoder::with_limit(1 << 20);
+    let mut events = Vec::new();
+    let mut drain = |decoder: &mut SseDecoder| {
+        while let Some(event) = decoder.next_event() {
+            events.push((
+                event.raw.to_vec(),
+                event.data().map(std::borrow::Cow::into_owned),
+            ));
+        }
+    };
+    for piece in pieces {
+        decoder.push(piece).unwrap();
+        drain(&mut decoder);
+    }
+    decoder.finish();
+    drain(&mut decoder);
+    events
+}
+
+/// Framing: any cut gives the same events, no byte is lost, and an event can be written with another payload.
+pub fn sse(input: &[u8]) {
+    let Some((seed, stream)) = input.split_first() else {
+        return;
+    };
+    let whole = decode(&[stream]);
+    assert_eq!(decode(&pieces(stream, *seed)), whole);
+    let raw: Vec<u8> = whole.iter().flat_map(|(raw, _)| raw.clone()).collect();
+    assert!(raw == stream || raw == [stream, b"\n\n"].concat());
+    let mut decoder = SseDecoder::with_limit(1 << 20);
+    decoder.push(stream).unwrap();
+    while let Some(event) = decoder.next_event() {
+        if event.data().is_some() {
+            let mut out = Vec::new();
+            event.write_with(b"{\"a\":\n1}", &mut out);
+            let payloads: Vec<_> = decode(&[&out])
+                .into_iter()
+                .filter_map(|(_, data)| data)
+                .collect();
+            let joined = payloads.concat();
+            assert!(
+                joined.starts_with(b"{\"a\":\n1}"),
+                "{}",
+                String::from_utf8_lossy(&out)
+            );
+        }
+    }
+}
+
+/// The reader accepts nothing that `serde_json` refuses, reads the same strings, and edits keep a body valid.
+pub fn json(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let mut strings = Vec::new();
+    let accepted = json::walk(text, &mut |_, node| {
+        if let Kind::String { escaped } = node.kind {
+            let raw = &text[node.range.clone()];
+            let decoded = json::decode(raw, escaped).into_owned();
+            let all = json::raw_range(raw, escaped, &(0..decoded.len()));
+            assert_eq!(all, 0..raw.len());
+            let mut encoded = Vec::new();
+            json::encode(&decoded, &mut encoded);
+            assert_eq!(
+                json::decode(std::str::from_utf8(&encoded).unwrap(), true),
+                decoded
+            );
+            strings.push(decoded);
+        }
+    })
+    .is_ok();
+    let reference = serde_json::from_str::<serde_json::Value>(text);
+    if accepted {
+        match &reference {
+            Ok(value) => assert_eq!(count_strings(value), strings.len()),
+            // The one thing it refuses that RFC 8259 allows: numbers beyond its range.
+            Err(error) => assert!(error.to_string().contains("number out of range"), "{error}"),
+        }
+    }
+    for endpoint in Endpoint::ALL {
+        let mut exchange = Exchange::begin(ENGINE.clone());
+        exchange.at(endpoint);
+        if let BodyStep::Patch(patch) = exchange.request_body(input) {
+            let patched = patch.apply(input);
+            assert_eq!(patched.len(), patch.patched_len(input.len()));
+            let patched = std::str::from_utf8(&patched).unwrap();
+            json::walk(patched, &mut |_, _| {})
+                .unwrap_or_else(|error| panic!("{error:?}: {patched}"));
+        }
+    }
+    let mut exchange = Exchange::begin(ENGINE.clone());
+    if let BodyStep::Patch(patch) = exchange.response_body(input) {
+        let patched = patch.apply(input);
+        let patched = std::str::from_utf8(&patched).unwrap();
+        // Redacted member names may collide; everything else stays as strict as it was.
+        if let Err(error) = json::walk(patched, &mut |_, _| {}) {
+            assert!(
+                error.reason.contains("same member twice"),
+                "{error:?}: {patched}"
+            );
+        }
+    }
+}
+
+fn count_strings(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(_) => 1,
+        serde_json::Value::Array(items) => items.iter().map(count_strings).sum(),
+        serde_json::Value::Object(members) => members.values().map(count_strings).sum(),
+        _ => 0,
+    }
+}
+
+fn run(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
+    let mut exchange = Exchange::begin(ENGINE.clone());
+    let mut out = Vec::new();
+    for piece in pieces {
+        if exchange.response_bytes(piece, false, &mut out) == StreamStep::Cut {
+            return (out, true);
+        }
+        assert!(
+            exchange.held() <= 2048,
+            "{} bytes are held",
+            exchange.held()
+        );
+    }
+    let cut = exchange.response_bytes(&[], true, &mut out) == StreamStep::Cut;
+    (out, cut)
+}
+
+/// The stream engine: bytes may be cut anywhere, and so may deltas, in content and in arguments.
+pub fn stream(input: &[u8]) {
+    let Some((seed, rest)) = input.split_first() else {
+        return;
+    };
+    assert_eq!(run(&pieces(rest, *seed)), run(&[rest]));
+    let text = String::from_utf8_lossy(rest);
+    let content = |chunk: &serde_json::Value| -> Option<String> {
+        Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned())
+    };
+    let arguments = |chunk: &serde_json::Value| -> Option<String> {
+        Some(
+            chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"]
+                .as_str()?
+                .to_owned(),
+        )
+    };
+    deltas(
+        &text,
+        *seed,
+        &|delta| serde_json::json!({ "content": delta }),
+        &content,
+    );
+    deltas(
+        &text,
+        *seed,
+        &|delta| serde_json::json!({"tool_calls": [{"index": 0, "function": {"arguments": delta}}]}),
+        &arguments,
+    );
+}
+
+fn deltas(
+    text: &str,
+    seed: u8,
+    member: &dyn Fn(&str) -> serde_json::Value,
+    read: &dyn Fn(&serde_json::Value) -> Option<String>,
+) {
+    let event = |delta: &str| {
+        format!(
+            "data: {}\n\n",
+            serde_json::json!({"choices": [{"index": 0, "delta": member(delta)}]})
+        )
+    };
+    let whole = event(text);
+    let mut cut = String::new();
+    let mut at = 0;
+    for piece in pieces(text.as_bytes(), seed) {
+        let end = text.ceil_char_boundary(at + piece.len());
+        cut.push_str(&event(&text[at..end.max(at)]));
+        at = end.max(at);
+    }
+    let texts = [whole, cut].map(|stream| {
+        let (out, stopped) = run(&[stream.as_bytes()]);
+        let events = decode(&[&out]).into_iter().filter_map(|(_, data)| data);
+        let text: String = events
+            .filter_map(|data| serde_json::from_slice(&data).ok())
+            .filter_map(|chunk| read(&chunk))
+            .collect();
+        (text, stopped)
+    });
+    assert_eq!(texts[0], texts[1]);
+}
+
+/// Any text is a gateway or a report with places that exist; a gateway gives one output.
+pub fn config(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    match kt_config::load(&text) {
+        Ok((gateway, warnings)) => {
+            let options = kt_envoy_gen::Options::default();
+            let yaml = kt_envoy_gen::bootstrap_yaml(&gateway, &options);
+            assert_eq!(yaml, kt_envoy_gen::bootstrap_yaml(&gateway, &options));
+            assert!(!warnings.has_errors());
+        }
+        Err(report) => {
+            assert!(report.has_errors());
+            assert!(!report.render("policy-config.yaml", &text).is_empty());
+            for diagnostic in report.diagnostics() {
+                assert!(diagnostic.position.line >= 1 && diagnostic.position.column >= 1);
+                assert!(!diagnostic.hint.is_empty() && !diagnostic.message.is_empty());
+            }
+        }
+    }
+}
