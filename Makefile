@@ -9,7 +9,7 @@ WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e golden laws-long lint fmt deny bench-quick test-docker clean
+.PHONY: help run build test unit e2e golden laws-long fuzz lint fmt deny bench-quick test-docker clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,14 @@ golden: build ## Write the expected outputs under tests/golden again; review the
 
 laws-long: ## Run the laws of the engine for a hundred thousand cases
 	@PROPTEST_CASES=100000 cargo test --release --quiet -p kt-policy --test laws
+
+fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
+	@for target in sse json stream config; do \
+	  mkdir -p target/fuzz-corpus/$$target; \
+	  echo "== $$target"; \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz $$target target/fuzz-corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096 -print_final_stats=1 2>&1 | tail -12 || exit 1; \
+	done
 
 lint: ## Check formatting and lints
 	@cargo fmt --all --check

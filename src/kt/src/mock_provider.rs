@@ -6,6 +6,7 @@
 
 mod answer;
 mod script;
+mod shapes;
 
 use std::{
     collections::VecDeque,
@@ -26,6 +27,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use kt_policy::Endpoint;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -135,7 +137,13 @@ async fn exchange(
                 &json!({"object": "list", "data": [model]}),
             ))
         }
-        (&Method::POST, _) if path.ends_with("/chat/completions") => {
+        (&Method::POST, _) => {
+            let Some(endpoint) = Endpoint::of_path(path) else {
+                return Ok(answer::error(
+                    StatusCode::NOT_FOUND,
+                    "the offline provider serves the endpoints of the OpenAI API that carry text",
+                ));
+            };
             provider.remember(&head, &body);
             let own = head
                 .headers
@@ -151,12 +159,9 @@ async fn exchange(
                 }
                 None => provider.next_script(),
             };
-            answer::follow(script, &body).await
+            answer::follow(script, endpoint, &body).await
         }
-        _ => Ok(answer::error(
-            StatusCode::NOT_FOUND,
-            "the offline provider serves /v1/chat/completions and /v1/models",
-        )),
+        _ => Ok(answer::error(StatusCode::NOT_FOUND, "unknown path")),
     }
 }
 
