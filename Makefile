@@ -35,8 +35,8 @@ golden: build ## Write the expected outputs under tests/golden again; review the
 	@UPDATE_EXPECT=1 ENVOY_BIN="$(ENVOY)" cargo test --quiet -p kt-tests --test golden outputs
 	@dist/kt-envoy-gen policy-configs/together.yaml -o envoy/envoy.yaml
 
-laws-long: ## Run the laws of the engine for a hundred thousand cases
-	@PROPTEST_CASES=100000 cargo test --release --quiet -p kt-policy --test laws
+laws-long: ## Run the laws of the engine over a million random cuts and 20,000 generated texts
+	@KT_CUTS=1000000 PROPTEST_CASES=20000 cargo test --release --quiet -p kt-policy --test laws --test cuts -- --nocapture
 
 fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz

@@ -25,7 +25,7 @@ static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
         "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS"]},
+            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN"]},
             {"kind": "safety-filter", "mode": "strict", "action": "block"}],
         "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1"}]
     }"#;

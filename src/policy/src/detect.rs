@@ -7,6 +7,7 @@
 mod credit_card;
 mod digits;
 mod email;
+mod iban;
 mod ip_address;
 mod phone;
 mod us_ssn;
@@ -32,13 +33,16 @@ pub enum Entity {
     CreditCard,
     /// An IPv4 or IPv6 address.
     IpAddress,
+    /// An international bank account number.
+    Iban,
 }
 
 impl Entity {
     /// Every entity, in the order that decides between equally long findings.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Email,
         Self::CreditCard,
+        Self::Iban,
         Self::Ssn,
         Self::Phone,
         Self::IpAddress,
@@ -52,6 +56,7 @@ impl Entity {
             Self::Ssn => "SSN",
             Self::CreditCard => "CREDIT_CARD",
             Self::IpAddress => "IP_ADDRESS",
+            Self::Iban => "IBAN",
         }
     }
 
@@ -63,6 +68,7 @@ impl Entity {
             Self::Ssn => "[SSN_REDACTED]",
             Self::CreditCard => "[CREDIT_CARD_REDACTED]",
             Self::IpAddress => "[IP_ADDRESS_REDACTED]",
+            Self::Iban => "[IBAN_REDACTED]",
         }
     }
 
@@ -74,6 +80,7 @@ impl Entity {
             "SSN" | "US_SSN" => Self::Ssn,
             "CREDIT_CARD" => Self::CreditCard,
             "IP_ADDRESS" => Self::IpAddress,
+            "IBAN" | "IBAN_CODE" => Self::Iban,
             _ => return None,
         })
     }
@@ -156,6 +163,7 @@ pub struct PiiSpan {
 pub struct Scanner {
     email: bool,
     ip_address: bool,
+    iban: bool,
     /// Detectors that are tried wherever a group of digits begins.
     digit_detectors: Vec<(Entity, DigitDetector)>,
 }
@@ -175,7 +183,7 @@ impl Scanner {
                     Entity::Ssn => us_ssn::judge,
                     Entity::Phone => phone::judge,
                     Entity::IpAddress => ip_address::judge_v4,
-                    Entity::Email => return None,
+                    Entity::Email | Entity::Iban => return None,
                 };
                 Some((entity, detector))
             })
@@ -183,6 +191,7 @@ impl Scanner {
         Self {
             email: entities.contains(&Entity::Email),
             ip_address: entities.contains(&Entity::IpAddress),
+            iban: entities.contains(&Entity::Iban),
             digit_detectors,
         }
     }
@@ -207,15 +216,25 @@ impl Scanner {
         if self.ip_address {
             ip_address::scan_v6(window, &mut |outcome| note(Entity::IpAddress, outcome));
         }
-        if !self.digit_detectors.is_empty() {
-            digits::scan(window, &mut |groups| {
-                for (entity, judge) in &self.digit_detectors {
-                    note(*entity, judge(window, groups));
+        if self.iban || !self.digit_detectors.is_empty() {
+            digits::for_each_group(window, &mut |start, end| match window.before(start) {
+                b'a'..=b'z' | b'A'..=b'Z' if self.iban => {
+                    note(Entity::Iban, iban::judge(window, start))
                 }
+                before if !before.is_ascii_alphanumeric() => {
+                    let groups = digits::read(window, start, end);
+                    for (entity, judge) in &self.digit_detectors {
+                        note(*entity, judge(window, &groups));
+                    }
+                }
+                _ => {}
             });
         }
         if !window.complete {
             open = open.min(digits::open_tail(window));
+            if self.iban {
+                open = open.min(iban::open_tail(window).max(window.from));
+            }
         }
         join_overlaps(found, first);
         open

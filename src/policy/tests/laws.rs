@@ -7,25 +7,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{ops::Range, sync::Arc};
+mod common;
 
-use kt_policy::{
-    BodyStep, Engine, Exchange, FilterConfig, StreamStep, Verdict, json, sse::SseDecoder,
+use common::{
+    FINISH, chunk, client_reads, cut_deltas, engine, json_string, run_stream, split, uncut,
 };
+use kt_policy::{BodyStep, Exchange, Verdict};
 use proptest::{prelude::*, sample::select};
-
-fn engine() -> Arc<Engine> {
-    let config = br#"{
-        "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
-        "policies": [
-            {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS"]},
-            {"kind": "safety-filter", "mode": "strict", "action": "block"},
-            {"kind": "audit-logger", "immutable": true, "retention_days": 30, "log_all_access": true}],
-        "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "h", "base_path": "/v1"}]
-    }"#;
-    Arc::new(Engine::new(FilterConfig::from_json(config).unwrap()))
-}
 
 /// Pieces that, put together at random, make values, near misses and harmful phrases.
 fn fragment() -> impl Strategy<Value = String> {
@@ -42,6 +30,10 @@ fn fragment() -> impl Strategy<Value = String> {
         " 1111",
         "219-09-9999",
         "219 09 9999",
+        "DE89 3704 0044 0532 0130 00",
+        "GB29NWBK60161331926819",
+        "DE",
+        "89",
         "SSN ",
         "ssn: 219099999",
         "+1 415 555 2671",
@@ -91,93 +83,6 @@ fn fragment() -> impl Strategy<Value = String> {
 
 fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment(), 0..14).prop_map(|fragments| fragments.concat())
-}
-
-/// What a client ends up with.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    text: String,
-    blocked: bool,
-    verdict: Verdict,
-}
-
-fn json_string(text: &str) -> String {
-    let mut out = Vec::new();
-    json::encode(text, &mut out);
-    String::from_utf8(out).unwrap()
-}
-
-fn chunk(content: &str) -> String {
-    format!(
-        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}},\"finish_reason\":null}}]}}\n\n",
-        json_string(content)
-    )
-}
-
-const FINISH: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
-
-/// The contents of a stream's deltas, joined, and whether it ends in an error event.
-fn client_reads(bytes: &[u8]) -> (String, bool) {
-    let mut decoder = SseDecoder::with_limit(1 << 20);
-    decoder.push(bytes).unwrap();
-    let (mut text, mut blocked) = (String::new(), false);
-    while let Some(event) = decoder.next_event() {
-        let data = event.data().unwrap();
-        if &*data == b"[DONE]" {
-            continue;
-        }
-        let chunk: serde_json::Value = serde_json::from_slice(&data).unwrap();
-        blocked |= chunk.get("error").is_some();
-        text += chunk["choices"][0]["delta"]["content"]
-            .as_str()
-            .unwrap_or("");
-    }
-    (text, blocked)
-}
-
-fn run_stream(pieces: &[&[u8]], mut watch: impl FnMut(&[u8])) -> Seen {
-    let mut exchange = Exchange::begin(engine());
-    let mut out = Vec::new();
-    for (at, piece) in pieces.iter().enumerate() {
-        let step = exchange.response_bytes(piece, at + 1 == pieces.len(), &mut out);
-        watch(&out);
-        if step == StreamStep::Cut {
-            break;
-        }
-    }
-    let (text, blocked) = client_reads(&out);
-    Seen {
-        text,
-        blocked,
-        verdict: exchange.tally().outcome().0,
-    }
-}
-
-/// The stream with one delta for the whole text.
-fn uncut(text: &str) -> Seen {
-    let body = chunk(text) + FINISH;
-    run_stream(&[body.as_bytes()], |_| {})
-}
-
-fn cut_deltas(text: &str, cuts: &[usize]) -> Seen {
-    let body: String = split(text, cuts)
-        .map(|range| chunk(&text[range]))
-        .collect::<String>()
-        + FINISH;
-    run_stream(&[body.as_bytes()], |_| {})
-}
-
-fn split<'t>(text: &'t str, cuts: &[usize]) -> impl Iterator<Item = Range<usize>> + use<'t> {
-    let mut at: Vec<usize> = cuts
-        .iter()
-        .map(|cut| text.floor_char_boundary(cut % (text.len() + 1)))
-        .collect();
-    at.extend([0, text.len()]);
-    at.sort_unstable();
-    at.windows(2)
-        .map(|pair| pair[0]..pair[1])
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 proptest! {

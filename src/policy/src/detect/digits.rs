@@ -42,8 +42,8 @@ impl Groups {
     }
 }
 
-/// Calls `judge` for the sequence that starts at each digit group from `window.from` on.
-pub(super) fn scan(window: &Window<'_>, judge: &mut dyn FnMut(&Groups)) {
+/// Calls `visit` with the start and end of each run of digits that begins at `window.from` or later.
+pub(super) fn for_each_group(window: &Window<'_>, visit: &mut dyn FnMut(usize, usize)) {
     const LANE: usize = 16;
     let bytes = window.bytes();
     let mut at = window.from;
@@ -61,11 +61,9 @@ pub(super) fn scan(window: &Window<'_>, judge: &mut dyn FnMut(&Groups)) {
             at += 1;
             continue;
         }
-        let first_end = digits_end(window, at);
-        if !window.before(at).is_ascii_alphanumeric() {
-            judge(&read(window, at, first_end));
-        }
-        at = first_end;
+        let end = digits_end(window, at);
+        visit(at, end);
+        at = end;
     }
 }
 
@@ -84,7 +82,8 @@ fn digits_end(window: &Window<'_>, start: usize) -> usize {
     start + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
+/// The sequence that begins with the run of digits from `start` to `first_end`.
+pub(super) fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
     let mut groups = Groups {
         start,
         ..Groups::default()

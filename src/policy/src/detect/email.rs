@@ -22,12 +22,6 @@ pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
 
 fn judge(window: &Window<'_>, at: usize) -> Outcome {
     let start = local_start(window, at);
-    let trimmed = window.bytes().get(start..at).unwrap_or_default();
-    let start = start
-        + trimmed
-            .iter()
-            .take_while(|&&byte| matches!(byte, b'.' | b'-' | b'%' | b'+'))
-            .count();
     if start == at || window.before(at) == b'.' {
         return Outcome::Nothing;
     }
@@ -75,7 +69,7 @@ fn domain_len(run: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where a local part that ends at `end` would start.
+/// Where a local part that ends at `end` would start. It does not begin with punctuation.
 fn local_start(window: &Window<'_>, end: usize) -> usize {
     let text = window.text.get(..end).unwrap_or_default();
     let length: usize = text
@@ -85,7 +79,8 @@ fn local_start(window: &Window<'_>, end: usize) -> usize {
         .take_while(|&c| is_local(c))
         .map(char::len_utf8)
         .sum();
-    end - length
+    let run = text.get(end - length..).unwrap_or_default();
+    end - run.trim_start_matches(['.', '-', '%', '+']).len()
 }
 
 /// Characters of a local part that people use, Latin letters with diacritics among them (RFC 6531).

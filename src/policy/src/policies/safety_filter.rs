@@ -121,8 +121,8 @@ const CATEGORIES: &[PhraseGroup] = &[
 
 const WEAPONS: &[Phrase] = &[
     phrase(
-        "build|make|construct|assemble|create|making|building pipe|nail|dirty|car|fertilizer|homemade|improvised bomb|bombs|explosive|explosives",
-        3,
+        "build|make|construct|assemble|making pipe|nail|dirty|car|fertilizer|homemade|improvised bomb|bombs|explosive|explosives",
+        1,
     ),
     phrase(
         "how to|i|you make|build|construct|create a|an bomb|explosive|ied|molotov|grenade",
@@ -130,44 +130,44 @@ const WEAPONS: &[Phrase] = &[
     ),
     phrase(
         "instructions|recipe|steps|guide for|to make|making|build|building|creating a|an bomb|explosive|ied",
-        2,
+        0,
     ),
     phrase(
         "make|synthesize|produce|weaponize|culture sarin|ricin|anthrax|vx|tabun|novichok|botulinum",
-        3,
+        1,
     ),
-    phrase("3d|print untraceable|ghost gun|firearm", 3),
+    phrase("3d|print untraceable|ghost gun|firearm", 1),
 ];
 
 const SELF_HARM: &[Phrase] = &[
-    phrase("how to|i|can kill|hang|hurt|harm|cut myself", 2),
+    phrase("how to|i|can kill|hang|hurt|harm|cut myself", 1),
     phrase(
         "best|easiest|painless|quickest way|method|methods to|of commit|kill|end|suicide myself|suicide|life",
-        3,
+        1,
     ),
-    phrase("way|ways|method|methods to|of commit|committing suicide", 2),
+    phrase("way|ways|method|methods to|of commit|committing suicide", 0),
     phrase("suicide|harm methods|method|instructions", 1),
-    phrase("should|must|please kill yourself", 1),
+    phrase("should|must|please kill yourself", 0),
 ];
 
 const VIOLENCE: &[Phrase] = &[
     phrase(
         "how to|i|you murder|kill|poison|strangle|assassinate my|a|an|the|someone person|someone|wife|husband|neighbor|neighbour|boss|president|people|human",
-        2,
+        1,
     ),
     phrase(
         "how to|i|you kill|murder|poison|kidnap|torture someone|somebody|people",
-        2,
+        1,
     ),
     phrase("get away with murder", 1),
-    phrase("plan|carry|commit mass|school shooting", 2),
+    phrase("plan|carry|commit mass|school shooting", 1),
     phrase("hire hitman|assassin to kill|murder", 3),
 ];
 
 const CHILDREN: &[Phrase] = &[
     phrase(
         "child|children|kid|minor|underage|preteen porn|pornography|nude|nudes|sex|sexual",
-        1,
+        0,
     ),
     phrase(
         "groom|seduce|molest|lure a|an|the|my child|children|minor|kid|teenager",
@@ -178,20 +178,20 @@ const CHILDREN: &[Phrase] = &[
 const DRUGS: &[Phrase] = &[
     phrase(
         "cook|make|synthesize|produce|manufacture meth|methamphetamine|fentanyl|heroin|mdma|crack",
-        3,
+        1,
     ),
     phrase(
         "synthesis|recipe of|for meth|methamphetamine|fentanyl|heroin|mdma",
-        2,
+        0,
     ),
 ];
 
 const CYBER: &[Phrase] = &[
     phrase(
-        "write|create|build|develop|code|make ransomware|keylogger|rootkit|botnet|malware",
-        4,
+        "write|create|build|develop|make ransomware|keylogger|rootkit|botnet|malware",
+        2,
     ),
-    phrase("write|create|make|develop a computer virus|worm", 4),
+    phrase("write|create|make|develop a computer virus|worm", 0),
     phrase(
         "hack into someone|someones|my|a|the account|facebook|instagram|email|bank|wifi|phone",
         3,
@@ -223,12 +223,12 @@ const FRAUD: &[Phrase] = &[
     phrase("launder money|cash", 2),
     phrase(
         "make|create|print|produce counterfeit|fake money|bills|passport|passports|currency",
-        2,
+        1,
     ),
     phrase("write|create|draft phishing email|message|page|site", 2),
     phrase(
         "tamper|destroy|plant|fabricate with|evidence evidence|scene",
-        2,
+        1,
     ),
 ];
 

@@ -1,0 +1,221 @@
+//! Law 3 over real texts: however a stream is cut, the client reads the same. And what that costs: how many bytes wait.
+//!
+//! The texts are those of `KT_CORPORA`, a folder of JSON lines with a `text` member (default `../shared/corpora` beside
+//! the repository), or the few below where there is none. `KT_CUTS` is the number of random cuts, 10,000 by default;
+//! `make laws-long` makes a million.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it measured"
+)]
+
+mod common;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use common::{FINISH, chunk, cut_deltas, engine, run_stream, uncut};
+use kt_policy::Exchange;
+
+const PROSE: &[&str] = &[
+    "The committee met on Tuesday to discuss the plans for the new library building in the town centre, and nobody disagreed. \
+     There are several ways to store the data; each has its own price in memory, time and effort, so measure before you choose. \
+     She wrote the function first, ran it on a few inputs, and then decided that the simple version was good enough for now. \
+     It's often said that naming things is hard, but throwing away a name that has spread through a code base is harder.",
+    "In 1998 the river rose by 3.2 metres, which the older residents still remember. Trains leave at 7:30 and 19:45, tickets \
+     cost 12.50, and children under 6 travel free. Chapter 4.2.1 explains the details; see also RFC 9110 and page 117.",
+];
+
+const VALUES: &[&str] = &[
+    "Write to jane.doe@example.com, or to x_y%z@mail.co.uk; +44 20 7183 8750 or (415) 555-2671, extension 12.",
+    "Card 4111 1111 1111 1111, 5500-0000-0000-0004 and 4111111111111112; SSN 219-09-9999; IBAN DE89 3704 0044 0532 0130 00.",
+    "Hosts 192.168.0.14, 2001:db8::8a2e:370:7334 and 1.2.3.4.5; here is how to make a bomb, as they say.",
+];
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % (limit.max(1) as u64)).unwrap()
+    }
+}
+
+fn corpus_files() -> Vec<PathBuf> {
+    let folder = env::var("KT_CORPORA").unwrap_or_else(|_| {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpora").to_owned()
+    });
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flat_map(|entry| fs::read_dir(entry.path()).into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        eprintln!("no corpora at {folder}: only the built-in texts are used");
+    }
+    files
+}
+
+/// At most `count` texts of a file, evenly spread, each of at most `longest` bytes.
+fn texts_of(file: &Path, count: usize, longest: usize) -> Vec<String> {
+    let lines = fs::read_to_string(file).unwrap_or_default();
+    let step = (lines.lines().count() / count).max(1);
+    let rows = lines
+        .lines()
+        .step_by(step)
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    rows.filter_map(|row| {
+        row["text"]
+            .as_str()
+            .map(|text| text[..text.floor_char_boundary(longest)].to_owned())
+    })
+    .take(count)
+    .collect()
+}
+
+/// The built-in texts and some of each corpus.
+fn corpus(per_file: usize, longest: usize) -> Vec<String> {
+    let built_in = PROSE.iter().chain(VALUES).map(|text| (*text).to_owned());
+    built_in
+        .chain(
+            corpus_files()
+                .iter()
+                .flat_map(|file| texts_of(file, per_file, longest)),
+        )
+        .collect()
+}
+
+#[test]
+fn two_way_cuts_bytes_and_characters() {
+    for text in corpus(4, 240) {
+        let whole = uncut(&text);
+        for at in 0..=text.len() {
+            assert_eq!(cut_deltas(&text, &[at]), whole, "cut at {at}: {text}");
+        }
+        let every: Vec<usize> = (0..text.len()).collect();
+        assert_eq!(cut_deltas(&text, &every), whole, "{text}");
+        let body = chunk(&text) + FINISH;
+        let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        assert_eq!(run_stream(&bytes, |_| {}), whole, "{text}");
+    }
+}
+
+#[test]
+fn random_cuts() {
+    let cuts: usize = env::var("KT_CUTS")
+        .ok()
+        .and_then(|cuts| cuts.parse().ok())
+        .unwrap_or(10_000);
+    let texts = corpus(40, 600);
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut done = 0;
+    for text in texts.iter().cycle() {
+        let whole = uncut(text);
+        for _ in 0..8 {
+            let places: Vec<usize> = (0..=random.below(12))
+                .map(|_| random.below(text.len() + 1))
+                .collect();
+            assert_eq!(
+                cut_deltas(text, &places),
+                whole,
+                "cut at {places:?}: {text}"
+            );
+            done += 1;
+        }
+        if done >= cuts {
+            break;
+        }
+    }
+    eprintln!("{done} random cuts over {} texts", texts.len());
+}
+
+/// Deltas the size of tokens: a word with the space before it; words of more than thirteen letters in pieces.
+/// Common tokenisers have one token for nearly every shorter English word.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    for (at, c) in text.char_indices().skip(1) {
+        if c == ' ' || at - start >= 14 {
+            tokens.push(&text[start..at]);
+            start = at;
+        }
+    }
+    tokens.push(&text[start..]);
+    tokens
+}
+
+/// Answers of assistants in plain English, or the built-in prose where there is no corpus.
+fn prose() -> Vec<String> {
+    let answers = corpus_files()
+        .into_iter()
+        .filter(|file| file.ends_with("benign/arena_hard_answers.jsonl"));
+    let texts: Vec<String> = answers
+        .flat_map(|file| texts_of(&file, 60, 4000))
+        .filter(|text| text.is_ascii() && !text.contains(['|', '`']) && !text.contains("   "))
+        .collect();
+    if texts.is_empty() {
+        PROSE.iter().map(|text| (*text).to_owned()).collect()
+    } else {
+        texts
+    }
+}
+
+#[test]
+fn little_waits_in_ordinary_prose() {
+    let (mut held, mut delays) = (Vec::new(), Vec::new());
+    for text in prose() {
+        let mut exchange = Exchange::begin(engine());
+        let mut out = Vec::new();
+        // For each byte of the text, the delta in which it came.
+        let (mut came, mut left) = (Vec::new(), 0);
+        for (number, token) in tokens(&text).into_iter().enumerate() {
+            exchange.response_bytes(chunk(token).as_bytes(), false, &mut out);
+            came.resize(came.len() + token.len(), number);
+            held.push(exchange.held());
+            let leaves = came.len() - exchange.held();
+            delays.extend(came[left..leaves].iter().map(|came| number - came));
+            left = leaves;
+        }
+    }
+    held.sort_unstable();
+    delays.sort_unstable();
+    let quantile = |figures: &[usize], share: usize| figures[(figures.len() - 1) * share / 100];
+    let [median, p99, most] = [50, 99, 100].map(|share| quantile(&held, share));
+    eprintln!(
+        "held bytes: median {median}, 99th percentile {p99}, most {most}; 95 % of the text leaves after {} deltas",
+        quantile(&delays, 95)
+    );
+    assert!(median <= 8 && p99 <= 32);
+    assert!(quantile(&delays, 95) <= 1);
+}
+
+#[test]
+fn values_hold_back_no_more_than_the_longest_match() {
+    for text in VALUES {
+        let mut exchange = Exchange::begin(engine());
+        let mut out = Vec::new();
+        for (at, c) in text.char_indices() {
+            exchange.response_bytes(
+                chunk(&text[at..at + c.len_utf8()]).as_bytes(),
+                false,
+                &mut out,
+            );
+            // An e-mail address has at most 64 + 1 + 255 characters.
+            assert!(exchange.held() <= 320, "{} bytes wait", exchange.held());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+"""Attempts to get past the policies, as data files under tests/bypass.
+
+Each entry is a request with its documented answer. `provider` says what may arrive: `nothing`, or `redacted`, a
+request in which none of the raw values stands.
+"""
+
+import base64
+import json
+import socket
+
+import httpx
+import pytest
+
+from conftest import ROOT
+
+RAW_VALUES = ["victim@example.com", "4111 1111 1111 1111", "4111111111111111", "4111-1111", "219-09-9999", "415 555 2671", "203.0.113.77", "u0040example", "sk-client"]  # fmt: skip
+
+
+def entries():
+    for file in sorted((ROOT / "tests" / "bypass").glob("*.json")):
+        for entry in json.loads(file.read_text()):
+            yield pytest.param(entry, id=f"{file.stem}: {entry['name']}")
+
+
+def send(gateway, entry):
+    """Status and body of the answer."""
+    if "raw" in entry:
+        return send_raw(gateway, entry["raw"].encode())
+    if "json" in entry:
+        content = json.dumps(entry["json"]).encode()
+    else:
+        content = base64.b64decode(entry["base64"]) if "base64" in entry else entry["body"].encode()
+    headers = {"content-type": "application/json", **entry.get("headers", {})}
+    answer = httpx.post(gateway.url + entry["path"], content=content, headers=headers, timeout=30)
+    return answer.status_code, answer.text
+
+
+def send_raw(gateway, request):
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        try:
+            while received := connection.recv(65536):
+                answer += received
+        except (ConnectionResetError, TimeoutError):
+            pass
+    return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.1 ") else 400, answer.decode(errors="replace")
+
+
+@pytest.mark.parametrize("entry", entries())
+def test_entry(pair, entry):
+    status, body = send(pair.gateway, entry)
+    expected = entry["status"] if isinstance(entry["status"], list) else [entry["status"]]
+    assert status in expected, body
+    if "code" in entry:
+        assert json.loads(body)["error"]["code"] == entry["code"]
+    requests = pair.provider.requests()
+    if entry["provider"] == "nothing" or (entry["provider"] == "redacted or nothing" and status not in (100, 200)):
+        assert requests == []
+        return
+    assert len(requests) == 1
+    received = json.dumps(requests[0]).lower()
+    for value in RAW_VALUES:
+        assert value not in received, f"{value} arrived: {received}"
+    assert "_redacted]" in received or entry["name"] == "model that is a value"
+    assert requests[0]["path"] == entry.get("path", "/v1/chat/completions")
+
+
+def test_there_are_enough():
+    assert len(list(entries())) >= 120
