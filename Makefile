@@ -6,6 +6,7 @@ VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
 WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
+DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ run: build ## Run the gateway on 0.0.0.0:41002; CONFIG=FILE for another policy f
 
 build: dist/.built ## Leave dist/kt, dist/kt-envoy-gen and dist/keeptrusts.wasm
 
-test: build $(VENV)/.test ## Run every test: unit, laws, golden, end-to-end on real Envoy
+test: build $(DRILL) $(VENV)/.test ## Run every test: unit, laws, golden, end-to-end on real Envoy
 	@echo "== unit, laws, golden and tidy tests"
 	@ENVOY_BIN="$(ENVOY)" cargo test --workspace --quiet
 	@echo "== end-to-end tests on real Envoy"
@@ -28,7 +29,7 @@ test: build $(VENV)/.test ## Run every test: unit, laws, golden, end-to-end on r
 unit: ## Run the tests that need no Envoy
 	@cargo test --quiet -p kt-policy -p kt-config -p kt-envoy-gen -p kt
 
-e2e: build $(VENV)/.test ## Run the end-to-end tests; ARGS='-k name' picks some
+e2e: build $(DRILL) $(VENV)/.test ## Run the end-to-end tests; ARGS='-k name' picks some
 	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider $(ARGS)
 
 golden: build ## Write the expected outputs under tests/golden again; review the diff
@@ -78,6 +79,11 @@ dist/.built: $(SOURCES) $(VENV)/.run
 	@install -m 755 target/release/kt target/release/kt-envoy-gen dist/
 	@install -m 644 $(WASM) dist/
 	@ln -sfn "$(ENVOY)" dist/envoy
+	@touch $@
+
+# The filter with faults on request, for the panic drill.
+$(DRILL): dist/.built
+	@cargo build --quiet --profile wasm --target wasm32-wasip1 --target-dir target/drill -p kt-filter --features drill
 	@touch $@
 
 # Envoy comes from PyPI, pinned by hash.

@@ -79,14 +79,14 @@ class Provider(Process):
 class Gateway(Process):
     """`kt gateway run` with one policy file."""
 
-    def __init__(self, folder, config, *flags, environment=None):
+    def __init__(self, folder, config, *flags, concurrency="2", environment=None):
         self.port, self.admin = free_port(), free_port()
         self.events_file = folder / f"events-{self.port}.jsonl"
         file = folder / f"policy-{self.port}.yaml"
         file.write_text(config)
         arguments = [
             KT, "gateway", "run", "--policy-config", file, "--listen", f"127.0.0.1:{self.port}",
-            "--admin", f"127.0.0.1:{self.admin}", "--event-log", self.events_file, "--concurrency", "2", *flags,
+            "--admin", f"127.0.0.1:{self.admin}", "--event-log", self.events_file, "--concurrency", concurrency, *flags,
         ]  # fmt: skip
         super().__init__(folder / f"gateway-{self.port}.log", arguments, "ready on", environment)
         self.url = f"http://127.0.0.1:{self.port}"

@@ -84,8 +84,8 @@ def test_large_bodies_are_served(pair):
 
 
 PATHS = [
-    "/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/chat/completions", "/v1/chat/completions/x", "/v1/engines", "/v1/responses",
-    "/v1/completions", "/v1/embeddings", "/chat/completions", "/v1/files", "/v1/chat%2fcompletions", "/v1/chat/completions;x", "/admin", "/ready", "/stats",
+    "/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/chat/completions", "/v1/chat/completions/x", "/v1/engines", "/v1/responses/",
+    "/v1/completion", "/v1/embeddings/x", "/chat/completions", "/v1/files", "/v1/chat%2fcompletions", "/v1/chat/completions;x", "/admin", "/ready", "/stats",
 ]  # fmt: skip
 
 

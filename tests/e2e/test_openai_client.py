@@ -105,6 +105,9 @@ def test_unsafe_request_and_answer(pair):
     with pytest.raises(openai.ConflictError) as caught:
         pair.gateway.client.chat.completions.create(model="any", messages=[{"role": "user", "content": "hello"}])
     assert (caught.value.body["policy"], caught.value.body["code"]) == ("safety-filter", "output_blocked")
+    first, second = pair.gateway.events(2)
+    assert (first["status"], first["phase"], first["attempts"]) == (409, "input", [])
+    assert (second["status"], second["phase"], second["attempts"][0]["status"]) == (409, "output", 200)
 
 
 def test_models_are_listed(pair):

@@ -46,38 +46,46 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
     })
 }
 
-/// The event log. Exchanges that reached the policy filter carry their event; those that Envoy refused or lost before
-/// get a short one from Envoy's own knowledge. Fixed answers such as `/health` are no exchanges.
+/// The event log. Exchanges that reached the policy filter carry their event; those that Envoy refused, or whose filter
+/// died, get a short one from Envoy's own knowledge. Fixed answers such as `/health` are no exchanges.
 fn access_log(options: &Options) -> Value {
     if options.without_filter {
         return json!([]);
     }
-    let refused = json!({
+    let published =
+        json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}});
+    let unpublished = "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400";
+    let died = "response.code_details == 'wasm_fail_stream'";
+    json!([
+        log_file(options, "'wasm.kt_event' in filter_state", &published),
+        log_file(
+            options,
+            &format!("{unpublished} && {died}"),
+            &json!({"json_format": short_event("engine.unavailable")})
+        ),
+        log_file(
+            options,
+            &format!("{unpublished} && !({died})"),
+            &json!({"json_format": short_event("gateway.refused")})
+        ),
+    ])
+}
+
+fn short_event(reason_code: &str) -> Value {
+    json!({
         "id": "evt_%UNIQUE_ID%",
         "event_type": "decision",
         "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
         "request_id": "%REQ(X-REQUEST-ID)%",
         "gateway_id": "kt-gateway",
         "verdict": "block",
-        "reason_code": "gateway.refused",
+        "reason_code": reason_code,
         "status": "%RESPONSE_CODE%",
         "response_flags": "%RESPONSE_FLAGS%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "latency_ms": "%DURATION%",
         "attempts": [],
-    });
-    json!([
-        log_file(
-            options,
-            "'wasm.kt_event' in filter_state",
-            &json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}})
-        ),
-        log_file(
-            options,
-            "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400",
-            &json!({"json_format": refused})
-        ),
-    ])
+    })
 }
 
 fn log_file(options: &Options, expression: &str, format: &Value) -> Value {

@@ -10,6 +10,8 @@
 #![cfg(target_arch = "wasm32")]
 
 mod attempts;
+#[cfg(feature = "drill")]
+mod drill;
 mod ffi;
 mod host;
 mod plugin;

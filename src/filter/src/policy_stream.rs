@@ -43,7 +43,8 @@ pub(crate) struct PolicyStream {
     mode: Mode,
     facts: Facts,
     forwarded_us: Option<u64>,
-    answered_us: Option<u64>,
+    /// When the provider answered, and with which status.
+    answered: Option<(u64, u16)>,
     finished: bool,
 }
 
@@ -60,7 +61,7 @@ impl PolicyStream {
             mode: Mode::Waiting,
             facts: Facts::default(),
             forwarded_us: None,
-            answered_us: None,
+            answered: None,
             finished: false,
         }
     }
@@ -68,6 +69,7 @@ impl PolicyStream {
     /// Answers in place of the provider.
     fn reply(&mut self, reply: ErrorReply) -> Action {
         let reply = self.exchange.refuse(reply);
+        self.facts.status = reply.status;
         self.mode = Mode::Pass;
         if host::reply(&reply).is_err() {
             host::reset_response();
@@ -236,10 +238,10 @@ impl PolicyStream {
         };
         self.facts.attempts.push(Attempt {
             target_id: target.id.clone(),
-            status: self.answered_us.map(|_| self.facts.status),
+            status: self.answered.map(|(_, status)| status),
             latency_ms: self
-                .answered_us
-                .unwrap_or(ended_us)
+                .answered
+                .map_or(ended_us, |(at, _)| at)
                 .saturating_sub(forwarded_us)
                 / 1000,
             error: error
@@ -285,6 +287,10 @@ impl HttpContext for PolicyStream {
         if !end {
             return Action::Pause;
         }
+        #[cfg(feature = "drill")]
+        if crate::drill::at("request").is_err() {
+            return self.fail();
+        }
         let Ok(bytes) = host::body(Body::Request, len) else {
             return self.fail();
         };
@@ -310,13 +316,17 @@ impl HttpContext for PolicyStream {
             self.finished |= end;
             return Action::Continue;
         }
-        self.answered_us = Some(host::now_us());
+        self.answered = Some((host::now_us(), self.facts.status));
         self.finished |= end;
         self.begin_response(end)
     }
 
     fn on_http_response_body(&mut self, len: usize, end: bool) -> Action {
         self.finished |= end;
+        #[cfg(feature = "drill")]
+        if crate::drill::at("response").is_err() {
+            return self.fail();
+        }
         match self.mode {
             Mode::Waiting | Mode::Pass => Action::Continue,
             Mode::Whole if !end => Action::Pause,
