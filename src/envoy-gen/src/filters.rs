@@ -13,15 +13,14 @@ pub(crate) const POLICY_FILTER: &str = "kt.policy";
 /// request leaves.
 const TARGET_HEADER: &str = "x-kt-target";
 
-/// Filters of the listener. Responses pass them from the last to the first.
+/// Filters of the listener. There is no decompressor: what the policy filter sees is what goes on. Requests ask for no
+/// compression, and the policy filter refuses whatever is compressed all the same. (Envoy's decompressor in front of a
+/// filter that waits for the end of a body never tells it of the end: it adds trailers, which then stay behind.)
 pub(crate) fn downstream(gateway: &Gateway, options: &Options) -> Value {
     let mut filters = Vec::new();
     if !options.without_filter {
         filters.push(wasm(POLICY_FILTER, Role::Policy, gateway, options));
     }
-    // Behind the policy filter, so that it sees responses in plain text even if a provider compresses them
-    // unasked. Requests are never decompressed here: the policy filter has not seen what would come out.
-    filters.push(decompressor());
     filters.push(
         json!({"name": "envoy.filters.http.router", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
@@ -130,19 +129,6 @@ fn filter_target(target: &Target) -> kt_policy::Target {
         base_path: target.base_url.path.clone(),
         pricing: target.pricing,
     }
-}
-
-fn decompressor() -> Value {
-    json!({"name": "envoy.filters.http.decompressor", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.decompressor.v3.Decompressor",
-        "decompressor_library": {"name": "gzip", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.compression.gzip.decompressor.v3.Gzip"}},
-        "request_direction_config": {
-            "advertise_accept_encoding": false,
-            "common_config": {"enabled": {"default_value": false, "runtime_key": "kt.decompress_request"}}},
-        "response_direction_config": {
-            "common_config": {"enabled": {"default_value": true, "runtime_key": "kt.decompress_response"}}},
-    }})
 }
 
 fn header_mutation(name: &str, mutations: &Value) -> Value {

@@ -4,11 +4,12 @@
 //! the environment variables that it names.
 //!
 //! ```text
-//! client ─► listener ─► policy filter ─► decompressor (responses) ─► router
-//!                                                                     │
-//!            one target:  its cluster ◄───────────────────────────────┤
-//!            several:     kt_fallback, a composite of their clusters ◄─┘
-//!                         and, once per attempt, the rewrite filter and the target's key
+//! client ─► listener ─► policy filter ─► router
+//!                                          │
+//!            one target:  its cluster ◄────┤
+//!            several:     kt_fallback, ◄────┘
+//!                         a composite of their clusters with, once per attempt,
+//!                         the rewrite filter and the target's key
 //! ```
 
 #![expect(

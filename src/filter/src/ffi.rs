@@ -21,6 +21,7 @@ pub(crate) struct HostError;
 pub(crate) enum Map {
     RequestHeaders = 0,
     ResponseHeaders = 2,
+    ResponseTrailers = 3,
 }
 
 /// `proxy_buffer_type_t`
@@ -55,6 +56,7 @@ unsafe extern "C" {
         value: *const u8,
         value_len: usize,
     ) -> u32;
+    fn proxy_set_header_map_pairs(map: u32, pairs: *const u8, pairs_len: usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -184,6 +186,12 @@ pub(crate) fn set_header(map: Map, name: &str, value: Option<&str>) -> Result<()
         },
         None => unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) },
     })
+}
+
+/// Removes everything from a map.
+pub(crate) fn clear(map: Map) -> Result<(), HostError> {
+    let nothing = serialize(&[]);
+    done(unsafe { proxy_set_header_map_pairs(map as u32, nothing.as_ptr(), nothing.len()) })
 }
 
 pub(crate) fn buffer(buffer: Buffer, len: usize) -> Result<Option<Vec<u8>>, HostError> {

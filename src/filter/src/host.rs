@@ -61,6 +61,11 @@ pub(crate) fn set_header(which: Headers, name: &str, value: Option<&str>) -> Res
     ffi::set_header(which.map(), name, value)
 }
 
+/// Removes the trailers of the response.
+pub(crate) fn clear_response_trailers() -> Result<(), HostError> {
+    ffi::clear(Map::ResponseTrailers)
+}
+
 /// The first `len` bytes of a body.
 pub(crate) fn body(which: Body, len: usize) -> Result<Vec<u8>, HostError> {
     if len == 0 {

@@ -46,6 +46,8 @@ pub(crate) struct PolicyStream {
     /// When the provider answered, and with which status.
     answered: Option<(u64, u16)>,
     finished: bool,
+    /// How much of a whole response is there.
+    collected: usize,
 }
 
 impl PolicyStream {
@@ -63,6 +65,7 @@ impl PolicyStream {
             forwarded_us: None,
             answered: None,
             finished: false,
+            collected: 0,
         }
     }
 
@@ -303,6 +306,17 @@ impl HttpContext for PolicyStream {
         self.or_fail(done)
     }
 
+    /// Trailers end a body that had no end before. They could carry text of their own, and no client of the OpenAI API
+    /// sends any.
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.mode != Mode::Waiting || self.forwarded_us.is_some() {
+            return Action::Continue;
+        }
+        self.reply(ErrorReply::invalid_request(
+            "The request is not valid: trailers are not accepted".into(),
+        ))
+    }
+
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.status = host::header(Headers::Response, ":status")
             .and_then(|status| status.parse().ok())
@@ -329,10 +343,35 @@ impl HttpContext for PolicyStream {
         }
         match self.mode {
             Mode::Waiting | Mode::Pass => Action::Continue,
-            Mode::Whole if !end => Action::Pause,
+            Mode::Whole if !end => {
+                self.collected = len;
+                Action::Pause
+            }
             Mode::Whole => self.judge_whole(len),
             Mode::Stream => self.judge_stream(len, end),
             Mode::Cut { swallowed } => self.swallow(len, swallowed),
+        }
+    }
+
+    /// Ends a response whose body had no end of its own: a provider over HTTP/2 may send trailers. What stands in them
+    /// is dropped.
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.finished = true;
+        if host::clear_response_trailers().is_err() {
+            return self.fail();
+        }
+        match self.mode {
+            Mode::Whole => self.judge_whole(self.collected),
+            Mode::Stream => {
+                // The body is gone, so text that still waits cannot follow; a cut connection says so.
+                let mut rest = Vec::new();
+                self.exchange.response_bytes(&[], true, &mut rest);
+                if !rest.is_empty() {
+                    host::reset_response();
+                }
+                Action::Continue
+            }
+            _ => Action::Continue,
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) async fn follow(
     };
     let pieces = pieces(&script, endpoint, &request, status, streams);
     let mut answer = match (pieces.as_slice(), script.disconnect) {
-        ([piece], None) if !streams => respond(status, content_type, piece.clone().into_bytes()),
+        ([piece], None) if !streams => respond(status, content_type, piece.clone()),
         _ => in_pieces(status, content_type, pieces, &script),
     };
     for (name, value) in &script.headers {
@@ -76,16 +76,21 @@ fn pieces(
     request: &Value,
     status: StatusCode,
     streams: bool,
-) -> Vec<String> {
+) -> Vec<Vec<u8>> {
+    let bytes = |pieces: Vec<String>| pieces.into_iter().map(String::into_bytes).collect();
+    if let Some(digits) = &script.raw_hex {
+        return vec![unhex(digits)];
+    }
     if let Some(raw) = &script.raw {
-        return raw.clone();
+        return bytes(raw.clone());
     }
     if let Some(body) = &script.body {
-        return vec![body.to_string()];
+        return bytes(vec![body.to_string()]);
     }
     if !status.is_success() {
         let code = status.as_u16().to_string();
-        return vec![json!({"error": {"message": "the script says so", "type": "mock_error", "param": null, "code": code}}).to_string()];
+        let body = json!({"error": {"message": "the script says so", "type": "mock_error", "param": null, "code": code}});
+        return bytes(vec![body.to_string()]);
     }
     let text = script
         .reply
@@ -98,10 +103,24 @@ fn pieces(
         with_usage: !script.no_usage,
     };
     if !streams {
-        return vec![reply.whole().to_string()];
+        return bytes(vec![reply.whole().to_string()]);
     }
     let words = || reply.text.split_inclusive(' ').map(str::to_owned).collect();
-    reply.events(&script.deltas.clone().unwrap_or_else(words))
+    bytes(reply.events(&script.deltas.clone().unwrap_or_else(words)))
+}
+
+/// Bytes from hexadecimal digits; whatever is none is left out.
+fn unhex(digits: &str) -> Vec<u8> {
+    let nibbles: Vec<u32> = digits
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .collect();
+    nibbles
+        .chunks_exact(2)
+        .filter_map(|pair| {
+            u8::try_from(pair.iter().fold(0, |byte, nibble| byte * 16 + nibble)).ok()
+        })
+        .collect()
 }
 
 /// The text of the last message, or the prompt.
@@ -128,7 +147,7 @@ fn last_text(request: &Value) -> String {
 fn in_pieces(
     status: StatusCode,
     content_type: &str,
-    pieces: Vec<String>,
+    pieces: Vec<Vec<u8>>,
     script: &Script,
 ) -> Answer {
     let (mut sender, channel) = Channel::<Bytes, io::Error>::new(1);

@@ -19,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) deltas: Option<Vec<String>>,
     /// The exact body, in the pieces in which it is written.
     pub(crate) raw: Option<Vec<String>>,
+    /// The exact body as hexadecimal digits, for what is no text.
+    pub(crate) raw_hex: Option<String>,
     /// The exact JSON body of an answer that is not streamed.
     pub(crate) body: Option<Value>,
     /// Wait before the answer starts.
