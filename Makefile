@@ -50,7 +50,7 @@ fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fu
 lint: ## Check formatting and lints
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
-	@cargo clippy --quiet -p kt-filter --target wasm32-wasip1 -- -D warnings
+	@cargo clippy --quiet -p kt-filter --target wasm32-wasip1 --all-features -- -D warnings
 
 fmt: ## Format the code
 	@cargo fmt --all

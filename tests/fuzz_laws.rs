@@ -4,6 +4,7 @@
 //! on mutations of them (`tests/fuzz_short.rs`).
 
 #![expect(
+    clippy::missing_panics_doc,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,

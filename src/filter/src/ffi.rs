@@ -9,7 +9,7 @@
     reason = "calls into the host; each is wrapped in a safe function in this file"
 )]
 
-use std::ptr::{null, null_mut};
+use std::ptr::{null, null_mut, slice_from_raw_parts_mut};
 
 /// The host refused a call: an internal failure, answered by the fail mode.
 #[derive(Debug, Clone, Copy)]
@@ -141,9 +141,9 @@ impl Answer {
             STATUS_OK if self.bytes.is_null() => Ok(Some(Vec::new())),
             // SAFETY: the host allocated exactly `len` bytes through the SDK's allocator, which makes a boxed slice,
             // and hands them over.
-            STATUS_OK => Ok(Some(unsafe {
-                Vec::from_raw_parts(self.bytes, self.len, self.len)
-            })),
+            STATUS_OK => Ok(Some(
+                unsafe { Box::from_raw(slice_from_raw_parts_mut(self.bytes, self.len)) }.into_vec(),
+            )),
             STATUS_NOT_FOUND => Ok(None),
             _ => Err(HostError),
         }

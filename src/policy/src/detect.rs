@@ -219,7 +219,7 @@ impl Scanner {
         if self.iban || !self.digit_detectors.is_empty() {
             digits::for_each_group(window, &mut |start, end| match window.before(start) {
                 b'a'..=b'z' | b'A'..=b'Z' if self.iban => {
-                    note(Entity::Iban, iban::judge(window, start))
+                    note(Entity::Iban, iban::judge(window, start));
                 }
                 before if !before.is_ascii_alphanumeric() => {
                     let groups = digits::read(window, start, end);

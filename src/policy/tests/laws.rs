@@ -134,6 +134,22 @@ proptest! {
         prop_assert_eq!(stream.verdict, exchange.tally().outcome().0);
     }
 
+    /// Exactly the values that the event lists are replaced, whatever prefix of the stream was read.
+    #[test]
+    fn what_the_event_lists_is_what_was_replaced(text in text()) {
+        let seen = uncut(&text);
+        let mut expected = String::new();
+        let mut copied = 0;
+        for (range, category) in &seen.redactions {
+            expected.push_str(&text[copied..range.start]);
+            expected.push_str(&format!("[{category}_REDACTED]"));
+            copied = range.end;
+        }
+        expected.push_str(&text[copied..]);
+        prop_assert!(expected.starts_with(&seen.text));
+        prop_assert!(seen.blocked || seen.text == expected);
+    }
+
     /// Law 4: what was released is never taken back and never holds a value.
     #[test]
     fn every_released_prefix_is_final(text in text()) {

@@ -60,7 +60,7 @@ impl Reply<'_> {
                 "object": "list", "model": self.model(),
                 "data": [{"object": "embedding", "index": 0, "embedding": [0.012_345_678_901, -0.5, 4.111_111_111_111e-3]}],
             }),
-            Endpoint::Responses => self.response("completed", &[self.item("completed", text)]),
+            Endpoint::Responses => self.response("completed", &[Self::item("completed", text)]),
         };
         if self.with_usage
             && let Some(members) = body.as_object_mut()
@@ -74,7 +74,7 @@ impl Reply<'_> {
         json!({"id": "resp_offline", "object": "response", "created_at": CREATED, "status": status, "model": self.model(), "output": output})
     }
 
-    fn item(&self, status: &str, text: &str) -> Value {
+    fn item(status: &str, text: &str) -> Value {
         let part = json!({"type": "output_text", "text": text, "annotations": []});
         json!({"type": "message", "id": "msg_offline", "role": "assistant", "status": status, "content": [part]})
     }
@@ -156,7 +156,7 @@ impl Reply<'_> {
             }
             members
         };
-        let mut finished = self.response("completed", &[self.item("completed", &text)]);
+        let mut finished = self.response("completed", &[Self::item("completed", &text)]);
         if let Some(members) = finished.as_object_mut().filter(|_| self.with_usage) {
             members.insert("usage".into(), self.usage());
         }
@@ -167,7 +167,7 @@ impl Reply<'_> {
             ),
             event(
                 "response.output_item.added",
-                &json!({"output_index": 0, "item": self.item("in_progress", "")}),
+                &json!({"output_index": 0, "item": Self::item("in_progress", "")}),
             ),
         ];
         events.extend(
@@ -178,7 +178,7 @@ impl Reply<'_> {
         events.push(event("response.output_text.done", &with("text", &text)));
         events.push(event(
             "response.output_item.done",
-            &json!({"output_index": 0, "item": self.item("completed", &text)}),
+            &json!({"output_index": 0, "item": Self::item("completed", &text)}),
         ));
         events.push(event("response.completed", &json!({"response": finished})));
         events

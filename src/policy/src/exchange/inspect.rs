@@ -75,7 +75,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
             }
             Kind::Name { escaped } => self.text(node.range.clone(), escaped),
             Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
-                self.number(node.range.clone())
+                self.number(node.range.clone());
             }
             _ => {}
         }
@@ -95,8 +95,8 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
     }
 
-    fn stop(&mut self, stop: Option<Stop>) {
-        self.end = stop.as_ref().map(ErrorReply::stopped);
+    fn stop(&mut self, stop: Option<&Stop>) {
+        self.end = stop.map(ErrorReply::stopped);
     }
 
     /// Judges the string whose inside lies at `range`.
@@ -124,7 +124,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let judged = hold
             .push(&text, self.chain, self.phase, self.tally, &mut released)
             .and_then(|()| hold.finish(self.chain, self.phase, self.tally, &mut released));
-        self.stop(judged.err());
+        self.stop(judged.err().as_ref());
         if self.end.is_none() && released != text {
             let mut encoded = Vec::with_capacity(released.len());
             json::encode(&released, &mut encoded);
@@ -152,7 +152,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.chain
             .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
-        self.stop(stop);
+        self.stop(stop.as_ref());
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn hide(node: &Node, edits: &mut Edits) {
     match node.kind {
         Kind::Name { .. } | Kind::Null => {}
         Kind::String { .. } => {
-            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec())
+            edits.replace(node.range.start - 1..node.range.end + 1, b"null".to_vec());
         }
         Kind::Array => edits.replace(node.range.clone(), b"[]".to_vec()),
         _ => edits.replace(node.range.clone(), b"null".to_vec()),

@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) text: String,
     pub(crate) blocked: bool,
     pub(crate) verdict: Verdict,
+    /// Where values were replaced, in the text as it was sent, and by what.
+    pub(crate) redactions: Vec<(Range<usize>, &'static str)>,
 }
 
 pub(crate) fn json_string(text: &str) -> String {
@@ -82,6 +84,12 @@ pub(crate) fn run_stream(pieces: &[&[u8]], mut watch: impl FnMut(&[u8])) -> Seen
         text,
         blocked,
         verdict: exchange.tally().outcome().0,
+        redactions: exchange
+            .tally()
+            .redactions()
+            .iter()
+            .map(|redaction| (redaction.start..redaction.end, redaction.category))
+            .collect(),
     }
 }
 
