@@ -83,7 +83,8 @@ pub fn sse(input: &[u8]) {
     decoder.push(stream).unwrap();
     while let Some(event) = decoder.next_event() {
         if event.data().is_some() {
-            let mut out = Vec::new();
+            // Not at the start of a stream, where a byte-order mark would mean something else.
+            let mut out = b"\n".to_vec();
             event.write_with(b"{\"a\":\n1}", &mut out);
             let payloads: Vec<_> = decode(&[&out])
                 .into_iter()
