@@ -81,10 +81,11 @@ pub fn sse(input: &[u8]) {
     assert!(raw == stream || raw == [stream, b"\n\n"].concat());
     let mut decoder = SseDecoder::with_limit(1 << 20);
     decoder.push(stream).unwrap();
+    // Where the event stood in the stream: only at its start is a byte-order mark no text.
+    let mut before = Vec::new();
     while let Some(event) = decoder.next_event() {
         if event.data().is_some() {
-            // Not at the start of a stream, where a byte-order mark would mean something else.
-            let mut out = b"\n".to_vec();
+            let mut out = before.clone();
             event.write_with(b"{\"a\":\n1}", &mut out);
             let payloads: Vec<_> = decode(&[&out])
                 .into_iter()
@@ -97,6 +98,7 @@ pub fn sse(input: &[u8]) {
                 String::from_utf8_lossy(&out)
             );
         }
+        before = b"\n".to_vec();
     }
 }
 
