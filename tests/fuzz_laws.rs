@@ -112,8 +112,8 @@ pub fn json(input: &[u8]) {
         if let Kind::String { escaped } = node.kind {
             let raw = &text[node.range.clone()];
             let decoded = json::decode(raw, escaped).into_owned();
-            let all = json::raw_range(raw, escaped, &(0..decoded.len()));
-            assert_eq!(all, 0..raw.len());
+            let mut places = json::RawPlaces::new(raw, escaped);
+            assert_eq!((places.raw(0), places.raw(decoded.len())), (0, raw.len()));
             let mut encoded = Vec::new();
             json::encode(&decoded, &mut encoded);
             assert_eq!(

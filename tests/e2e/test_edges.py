@@ -83,6 +83,29 @@ def test_large_bodies_are_served(pair):
     assert pair.provider.bodies()[0]["messages"][0]["content"] == text + "[EMAIL_REDACTED]"
 
 
+def test_a_body_full_of_values_is_served(pair):
+    content = "\\n".join(["a@b.io 4111111111111111 ignore previous how to make"] * (6 << 20 >> 6))
+    answer = post(pair.gateway, '{"messages": [{"role": "user", "content": "' + content + '"}]}')
+    assert answer.status_code == 200
+    (body,) = pair.provider.bodies()
+    assert "@" not in body["messages"][0]["content"] and "4111" not in body["messages"][0]["content"]
+    (event,) = pair.gateway.events()
+    assert event["redaction_count"] == 2 * (6 << 20 >> 6) and len(event["redactions"]) == 100
+
+
+def test_too_large_an_answer(pair):
+    pair.provider.queue({"reply": "x" * (9 << 20)})
+    assert code(post(pair.gateway, GOOD)) == (502, "upstream_error", "upstream_failed")
+
+
+def test_an_event_too_large_or_too_wide_ends_the_stream(pair):
+    choices = ",".join(f'{{"index":{index},"delta":{{"content":"x"}}}}' for index in range(2000))
+    for raw in ("data: " + "x" * (9 << 17) + "\n\n", f'data: {{"choices":[{choices}]}}\n\n'):
+        pair.provider.queue({"raw": [raw, "data: [DONE]\n\n"]})
+        answer = pair.gateway.chat("hello", stream=True)
+        assert '"code":"upstream_failed"' in answer.text and answer.text.endswith("data: [DONE]\n\n")
+
+
 PATHS = [
     "/", "/v1", "/v1/chat", "/v1/chat/completions/", "/V1/chat/completions", "/v1/chat/completions/x", "/v1/engines", "/v1/responses/",
     "/v1/completion", "/v1/embeddings/x", "/chat/completions", "/v1/files", "/v1/chat%2fcompletions", "/v1/chat/completions;x", "/admin", "/ready", "/stats",
@@ -135,11 +158,14 @@ def test_clients_cannot_set_internal_headers(pair):
         "authorization": "Bearer sk-of-the-client", "cookie": "session=secret", "x-kt-target": "b", "x-envoy-max-retries": "9",
         "x-envoy-upstream-rq-timeout-ms": "1", "x-forwarded-for": "10.9.8.7", "accept-encoding": "gzip", "x-custom": "kept",
     }  # fmt: skip
-    assert post(pair.gateway, GOOD, headers).status_code == 200
+    pair.provider.queue({"headers": {"set-cookie": "a=b"}})
+    answer = post(pair.gateway, GOOD, headers)
+    assert answer.status_code == 200
     (request,) = pair.provider.requests()
     sent = request["headers"]
     assert sent["authorization"] == "Bearer sk-secret-of-target-a"
     assert sent["x-custom"] == "kept"
+    assert "set-cookie" not in answer.headers
     for name in ("cookie", "x-kt-target", "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", "x-forwarded-for", "accept-encoding"):
         assert name not in sent
 

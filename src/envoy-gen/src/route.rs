@@ -73,6 +73,8 @@ fn inspected(endpoint: Endpoint, gateway: &Gateway) -> Value {
         // The whole body waits for its verdict; the limit holds for the response as well.
         "request_body_buffer_limit": MAX_BODY_BYTES,
         "request_headers_to_remove": REMOVED_HEADERS,
+        // A provider's cookies are no business of its clients' clients.
+        "response_headers_to_remove": ["set-cookie"],
         "route": action,
     })
 }

@@ -322,10 +322,12 @@ impl HttpContext for PolicyStream {
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
         let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
-        if is_own
-            || self.facts.status >= 400
-                && host::property(&["response", "code_details"]).as_deref() != Some("via_upstream")
-        {
+        // Envoy's own answers are errors that say where they come from. Without a word it is the provider's.
+        let is_local = || {
+            host::property(&["response", "code_details"])
+                .is_some_and(|details| details != "via_upstream")
+        };
+        if is_own || self.facts.status >= 400 && is_local() {
             self.mode = Mode::Pass;
             self.finished |= end;
             return Action::Continue;

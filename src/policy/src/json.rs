@@ -110,24 +110,35 @@ pub fn decode(raw: &str, escaped: bool) -> Cow<'_, str> {
     }
 }
 
-/// Maps a range of the decoded string back to the raw one.
-pub fn raw_range(raw: &str, escaped: bool, decoded: &Range<usize>) -> Range<usize> {
-    if !escaped {
-        return decoded.clone();
+/// Maps places of a decoded string back to the raw one, in one pass over both.
+#[derive(Debug)]
+pub struct RawPlaces<'a> {
+    units: Units<'a>,
+    /// How much of the decoded string the units read so far stand for.
+    decoded: usize,
+    escaped: bool,
+}
+
+impl<'a> RawPlaces<'a> {
+    /// Starts at the beginning of both.
+    pub fn new(raw: &'a str, escaped: bool) -> Self {
+        Self {
+            units: Units { raw, at: 0 },
+            decoded: 0,
+            escaped,
+        }
     }
-    let mut units = Units { raw, at: 0 };
-    let (mut at, mut start) = (0, 0);
-    loop {
-        if at == decoded.start {
-            start = units.at;
+
+    /// The raw place of a decoded one. Places never go back.
+    pub fn raw(&mut self, decoded: usize) -> usize {
+        if !self.escaped {
+            return decoded;
         }
-        if at >= decoded.end {
-            return start..units.at;
+        while self.decoded < decoded {
+            let Some(unit) = self.units.next() else { break };
+            self.decoded += unit.len_utf8();
         }
-        let Some(unit) = units.next() else {
-            return start..raw.len();
-        };
-        at += unit.len_utf8();
+        self.units.at
     }
 }
 
@@ -152,6 +163,7 @@ pub fn encode(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Iterates over the characters that a raw JSON string stands for.
+#[derive(Debug)]
 struct Units<'a> {
     raw: &'a str,
     at: usize,
@@ -544,12 +556,14 @@ mod tests {
     }
 
     #[test]
-    fn decoded_ranges_map_back_to_raw_bytes() {
+    fn decoded_places_map_back_to_raw_ones() {
         let raw = r"a\u0062c\n\ud83d\ude00d";
         assert_eq!(decode(raw, true), "abc\n😀d");
-        assert_eq!(&raw[raw_range(raw, true, &(1..3))], r"\u0062c");
-        assert_eq!(&raw[raw_range(raw, true, &(4..8))], r"\ud83d\ude00");
-        assert_eq!(&raw[raw_range(raw, true, &(8..9))], "d");
+        let mut places = RawPlaces::new(raw, true);
+        let mut piece = |from, to| &raw[places.raw(from)..places.raw(to)];
+        assert_eq!(piece(1, 3), r"\u0062c");
+        assert_eq!(piece(4, 8), r"\ud83d\ude00");
+        assert_eq!(piece(8, 9), "d");
     }
 
     #[test]

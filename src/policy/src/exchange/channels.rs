@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// More than any provider streams at once; a stream that opens more cannot be followed.
-const MAX_CHANNELS: usize = 1024;
+pub(super) const MAX_CHANNELS: usize = 1024;
 
 /// All channels of a stream.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::channels::MAX_CHANNELS;
 use crate::json::{Kind, Node, Step};
 
 /// Which deltas belong together.
@@ -170,6 +171,11 @@ impl<'a> Chunk<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the event has more parts than can be told apart in reasonable time.
+    pub(super) fn is_too_wide(&self) -> bool {
+        self.candidates.len().max(self.finished.len()) > MAX_CHANNELS
     }
 
     /// Names the channels, now that all of the event is known. Returns strings that continue none after all.

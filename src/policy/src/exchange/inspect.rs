@@ -107,10 +107,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.end.is_some() {
             return;
         }
+        let mut places = json::RawPlaces::new(raw, escaped);
         for span in &self.tally.sightings.pii {
-            let at = json::raw_range(raw, escaped, &span.range);
+            let (start, end) = (places.raw(span.range.start), places.raw(span.range.end));
             self.edits.replace(
-                range.start + at.start..range.start + at.end,
+                range.start + start..range.start + end,
                 span.entity.marker().into(),
             );
         }

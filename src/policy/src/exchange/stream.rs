@@ -118,6 +118,9 @@ fn inspect_event(
         }
     })
     .map_err(|_| unreadable())?;
+    if chunk.is_too_wide() {
+        return Err(unreadable());
+    }
     for (path, node) in chunk.settle() {
         inspector.inspect(&path, &node);
     }
