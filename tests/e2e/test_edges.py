@@ -50,7 +50,7 @@ def test_malformed_requests(pair, name):
     assert code(post(pair.gateway, INVALID[name])) == (422, "validation_error", "invalid_request")
     assert pair.provider.requests() == []
     (event,) = pair.gateway.events()
-    assert (event["status"], event["reason_code"]) == (422, "invalid_request")
+    assert (event["status"], event["verdict"], event["reason_code"]) == (422, "block", "invalid_request")
 
 
 ENCODED = {

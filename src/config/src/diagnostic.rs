@@ -121,16 +121,18 @@ impl Report {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.push(
-            Severity::Error,
+        let (message, hint) = (message.into(), hint.into());
+        self.diagnostics.push(Diagnostic {
             code,
-            path,
+            severity: Severity::Error,
+            path: path.to_owned(),
             position,
-            message.into(),
-            hint.into(),
-        );
+            message,
+            hint,
+        });
     }
 
+    /// The same problem as a warning: the file can be used.
     pub(crate) fn warning(
         &mut self,
         code: Code,
@@ -139,33 +141,10 @@ impl Report {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.push(
-            Severity::Warning,
-            code,
-            path,
-            position,
-            message.into(),
-            hint.into(),
-        );
-    }
-
-    fn push(
-        &mut self,
-        severity: Severity,
-        code: Code,
-        path: &str,
-        position: Position,
-        message: String,
-        hint: String,
-    ) {
-        self.diagnostics.push(Diagnostic {
-            code,
-            severity,
-            path: path.to_owned(),
-            position,
-            message,
-            hint,
-        });
+        self.error(code, path, position, message, hint);
+        if let Some(diagnostic) = self.diagnostics.last_mut() {
+            diagnostic.severity = Severity::Warning;
+        }
     }
 
     pub(crate) fn sort(&mut self) {

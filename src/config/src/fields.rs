@@ -1,6 +1,6 @@
 //! Reading the fields of one mapping: each by name and type, what is left over is unknown.
 
-use std::ops::RangeInclusive;
+use std::{fmt::Display, ops::RangeInclusive};
 
 use crate::{
     diagnostic::{Code, Position, Report},
@@ -128,21 +128,7 @@ impl<'n> Fields<'n> {
         };
         match u32::try_from(*value) {
             Ok(value) if range.contains(&value) => Some(value),
-            _ => {
-                let message = format!(
-                    "`{key}` is {value}, which is outside {} to {}",
-                    range.start(),
-                    range.end()
-                );
-                report.error(
-                    Code::InvalidValue,
-                    &path,
-                    node.position,
-                    message,
-                    format!("use a value from {} to {}", range.start(), range.end()),
-                );
-                None
-            }
+            _ => out_of_range(node, &path, value, &range, report),
         }
     }
 
@@ -170,19 +156,7 @@ impl<'n> Fields<'n> {
         if range.contains(&value) {
             return Some(value);
         }
-        let message = format!(
-            "`{key}` is {value}, which is outside {} to {}",
-            range.start(),
-            range.end()
-        );
-        report.error(
-            Code::InvalidValue,
-            &path,
-            node.position,
-            message,
-            format!("use a value from {} to {}", range.start(), range.end()),
-        );
-        None
+        out_of_range(node, &path, &value, &range, report)
     }
 
     /// One of the words of `choices` at `key`. `unsupported` words get their own message.
@@ -273,6 +247,26 @@ impl<'n> Fields<'n> {
             );
         }
     }
+}
+
+/// Reports a number outside what is allowed.
+fn out_of_range<T, N: Display>(
+    node: &Node,
+    path: &str,
+    value: &dyn Display,
+    range: &RangeInclusive<N>,
+    report: &mut Report,
+) -> Option<T> {
+    let bounds = format!("{} to {}", range.start(), range.end());
+    let message = format!("`{path}` is {value}, which is outside {bounds}");
+    report.error(
+        Code::InvalidValue,
+        path,
+        node.position,
+        message,
+        format!("use a value from {bounds}"),
+    );
+    None
 }
 
 /// Reports a value of the wrong type.

@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 use crate::{
     exchange::{Exchange, Usage},
     filter_config::{Pack, Pricing},
-    policies::audit_logger,
     tally::{PolicyResult, Redaction, Skipped},
     verdict::{Phase, Verdict},
 };
@@ -64,7 +63,7 @@ struct Event<'a> {
     user_id: Option<&'a str>,
     config: &'a Pack,
     verdict: Verdict,
-    reason_code: &'a str,
+    reason_code: &'static str,
     phase: Option<Phase>,
     provider: Option<&'a str>,
     target_id: Option<&'a str>,
@@ -139,6 +138,45 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// How an exchange ended, in one word each.
+struct Outcome {
+    verdict: Verdict,
+    reason_code: &'static str,
+    phase: Option<Phase>,
+}
+
+impl Outcome {
+    fn of(exchange: &Exchange, facts: &Facts) -> Self {
+        let (verdict, decided_by) = exchange.tally().outcome();
+        let phase = decided_by.map(|(_, phase)| phase);
+        let reason_code = match (exchange.failure(), decided_by, facts.failure) {
+            // A request that the gateway cannot accept is stopped as surely as one that a policy blocks.
+            (Some(failure), ..) if failure.kind == "validation_error" => {
+                return Self {
+                    verdict: Verdict::Block,
+                    reason_code: failure.code,
+                    phase: Some(Phase::Input),
+                };
+            }
+            (Some(failure), ..) => failure.reason_code(),
+            (_, _, Some(failure)) => failure,
+            (_, Some((policy, _)), _) => policy.reason_code(),
+            _ if facts.uninspected => "engine.failed_open",
+            _ => "all_policies_passed",
+        };
+        Self {
+            verdict,
+            reason_code,
+            phase,
+        }
+    }
+
+    /// Nothing happened but an answer.
+    fn is_plain(&self) -> bool {
+        self.reason_code == "all_policies_passed"
+    }
+}
+
 /// The event of `exchange` as one line of JSON, or `None` when the audit logger does not want it.
 pub fn line(
     exchange: &Exchange,
@@ -146,31 +184,30 @@ pub fn line(
     gateway_id: &str,
     chain: &mut EventChain,
 ) -> Option<String> {
-    let engine = exchange.engine();
-    let audit = engine.audit();
-    let tally = exchange.tally();
-    let (verdict, decided_by) = tally.outcome();
-    let failure = exchange.failure();
-    let reason_code = match (failure, decided_by, facts.failure) {
-        (Some(failure), ..) => failure.reason_code(),
-        (_, _, Some(failure)) => failure,
-        (_, Some((policy, _)), _) => policy.reason_code(),
-        _ if facts.uninspected => "engine.failed_open",
-        _ => "all_policies_passed",
-    };
-    let is_plain = verdict == Verdict::Allow
-        && failure.is_none()
-        && facts.failure.is_none()
-        && !facts.uninspected;
-    if is_plain && audit.is_some_and(|audit| !audit.log_all_access) {
+    let audit = exchange.engine().audit();
+    let outcome = Outcome::of(exchange, facts);
+    if outcome.is_plain() && audit.is_some_and(|audit| !audit.log_all_access) {
         return None;
     }
+    let mut line = serde_json::to_string(&event(exchange, facts, gateway_id, &outcome)).ok()?;
+    if audit.is_some_and(|audit| audit.immutable) {
+        chain.link(&mut line);
+    }
+    Some(line)
+}
+
+fn event<'e>(
+    exchange: &'e Exchange,
+    facts: &'e Facts,
+    gateway_id: &'e str,
+    outcome: &Outcome,
+) -> Event<'e> {
+    let (engine, tally, usage) = (exchange.engine(), exchange.tally(), exchange.usage());
     let target = facts
         .attempts
         .last()
         .and_then(|attempt| engine.target(&attempt.target_id));
-    let usage = exchange.usage();
-    let event = Event {
+    Event {
         id: format!("evt_{}", facts.request_id),
         event_type: "decision",
         timestamp: rfc3339(facts.started_us),
@@ -180,9 +217,9 @@ pub fn line(
         agent_id: facts.agent_id.as_deref(),
         user_id: facts.user_id.as_deref(),
         config: &engine.config().pack,
-        verdict,
-        reason_code,
-        phase: decided_by.map(|(_, phase)| phase),
+        verdict: outcome.verdict,
+        reason_code: outcome.reason_code,
+        phase: outcome.phase,
         provider: target.map(|target| target.provider.as_str()),
         target_id: target.map(|target| target.id.as_str()),
         model: target.map(|target| target.model.as_str()),
@@ -209,13 +246,8 @@ pub fn line(
             scanned_bytes: tally.scanned_bytes,
             skipped: &tally.skipped,
         },
-        retention_days: audit.map(|audit| audit.retention_days),
-    };
-    let mut line = serde_json::to_string(&event).ok()?;
-    if audit.is_some_and(|audit: &audit_logger::Settings| audit.immutable) {
-        chain.link(&mut line);
+        retention_days: engine.audit().map(|audit| audit.retention_days),
     }
-    Some(line)
 }
 
 /// USD, from prices per one million tokens. Unknown counts give no cost rather than a wrong one.
