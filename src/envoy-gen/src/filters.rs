@@ -89,7 +89,7 @@ fn wasm(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
             "runtime": "envoy.wasm.runtime.v8",
             "code": {"local": {"filename": options.wasm}},
         },
-        "configuration": string_value(&filter_config(role, gateway, options)),
+        "configuration": string_value(&serde_json::to_string(&filter_config(role, gateway, options)).unwrap_or_default()),
     }}})
 }
 
@@ -97,8 +97,9 @@ fn string_value(text: &str) -> Value {
     json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
 }
 
-fn filter_config(role: Role, gateway: &Gateway, options: &Options) -> String {
-    let config = FilterConfig {
+/// What the filter is told.
+pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) -> FilterConfig {
+    FilterConfig {
         format: FORMAT,
         role,
         gateway_id: "kt-gateway".into(),
@@ -116,8 +117,7 @@ fn filter_config(role: Role, gateway: &Gateway, options: &Options) -> String {
         targets: gateway.targets.iter().map(filter_target).collect(),
         rewrite_per_attempt: rewrites_per_attempt(gateway),
         stream_timeout: timeouts(gateway).stream,
-    };
-    serde_json::to_string(&config).unwrap_or_default()
+    }
 }
 
 fn filter_target(target: &Target) -> kt_policy::Target {

@@ -26,7 +26,7 @@ mod timeouts;
 mod yaml;
 
 use kt_config::{Gateway, Target};
-use kt_policy::FailMode;
+use kt_policy::{FailMode, FilterConfig, Role};
 use serde_json::{Value, json};
 
 /// What the policy file does not say.
@@ -113,6 +113,11 @@ impl Address {
 /// Largest request body, and largest response body that is not a stream. Every request up to it can be retried,
 /// since it is buffered whole before it is judged.
 const MAX_BODY_BYTES: u32 = 8 << 20;
+
+/// What the policy filter is told: the same engine judges natively what Envoy's would.
+pub fn policy_filter_config(gateway: &Gateway, options: &Options) -> FilterConfig {
+    filters::filter_config(Role::Policy, gateway, options)
+}
 
 /// The complete bootstrap as YAML.
 pub fn bootstrap_yaml(gateway: &Gateway, options: &Options) -> String {

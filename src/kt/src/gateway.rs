@@ -112,7 +112,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
 }
 
 /// Reads the policy file and prints its warnings.
-fn load(path: &Path) -> Result<Gateway, Failure> {
+pub(crate) fn load(path: &Path) -> Result<Gateway, Failure> {
     let file = path.display().to_string();
     let source = fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;

@@ -1,5 +1,7 @@
 //! `kt policy`: work with policy files without Envoy.
 
+mod judge;
+
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
@@ -13,6 +15,10 @@ use crate::{Failure, USAGE};
 pub(crate) enum Command {
     /// Check a policy file and print every problem. Exit 0 when it is valid, 2 when not.
     Lint(Lint),
+    /// Show which policy, detector and field decided on one request or response.
+    Explain(judge::Explain),
+    /// Judge recorded conversations and count the verdicts.
+    Replay(judge::Replay),
 }
 
 /// Arguments of `kt policy lint`.
@@ -30,7 +36,14 @@ pub(crate) struct Lint {
 }
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
-    let Command::Lint(lint) = command;
+    match command {
+        Command::Lint(arguments) => lint(arguments),
+        Command::Explain(arguments) => judge::explain(arguments),
+        Command::Replay(arguments) => judge::replay(arguments),
+    }
+}
+
+fn lint(lint: &Lint) -> Result<ExitCode, Failure> {
     let file = lint.file.display().to_string();
     let source = fs::read_to_string(&lint.file)
         .map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;

@@ -139,14 +139,19 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// How an exchange ended, in one word each.
-struct Outcome {
-    verdict: Verdict,
-    reason_code: &'static str,
-    phase: Option<Phase>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason_code: &'static str,
+    /// Where that was decided.
+    pub phase: Option<Phase>,
 }
 
 impl Outcome {
-    fn of(exchange: &Exchange, facts: &Facts) -> Self {
+    /// The outcome of `exchange` as far as it went.
+    pub fn of(exchange: &Exchange, facts: &Facts) -> Self {
         let (verdict, decided_by) = exchange.tally().outcome();
         let phase = decided_by.map(|(_, phase)| phase);
         let reason_code = match (exchange.failure(), decided_by, facts.failure) {

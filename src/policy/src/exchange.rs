@@ -10,7 +10,11 @@ mod stream;
 use std::sync::Arc;
 
 use crate::{
-    endpoint::Endpoint, engine::Engine, error::ErrorReply, splice::Patch, tally::Tally,
+    endpoint::Endpoint,
+    engine::Engine,
+    error::ErrorReply,
+    splice::Patch,
+    tally::{Finding, Tally, Trace},
     verdict::Phase,
 };
 
@@ -80,6 +84,19 @@ impl Exchange {
     /// Says which endpoint was asked; chat completions if nothing is said.
     pub fn at(&mut self, endpoint: Endpoint) {
         self.endpoint = endpoint;
+    }
+
+    /// Keeps everything that is seen, for [`Self::findings`]. Costs memory for every finding.
+    pub fn explain(&mut self) {
+        self.tally.trace = Some(Trace::default());
+    }
+
+    /// What was seen since [`Self::explain`].
+    pub fn findings(&self) -> &[Finding] {
+        self.tally
+            .trace
+            .as_ref()
+            .map_or(&[], |trace| &trace.findings)
     }
 
     /// The compiled configuration.

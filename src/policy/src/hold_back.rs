@@ -89,6 +89,7 @@ impl HoldBack {
         };
         let open = chain.scan(phase, &window, &mut tally.sightings);
         let stop = tally.judge(chain, phase, self.settled..open, self.offset);
+        tally.trace(&self.text);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
         self.write(self.settled..end, &tally.sightings.pii, out);
         self.settled = end;

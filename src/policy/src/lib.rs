@@ -65,5 +65,5 @@ pub use filter_config::{
 pub use hold_back::HoldBack;
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};
 pub use splice::Patch;
-pub use tally::{MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally};
+pub use tally::{Finding, MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally};
 pub use verdict::{Phase, StopAction, Verdict};

@@ -34,6 +34,8 @@ pub struct Phrase {
 pub struct PhraseGroup {
     /// Chosen by the policy; comes back in [`PhraseMatch`].
     pub group: u16,
+    /// What the phrases are about, for explanations.
+    pub name: &'static str,
     /// The table.
     pub phrases: &'static [Phrase],
 }
@@ -43,6 +45,8 @@ pub struct PhraseGroup {
 pub struct PhraseMatch {
     /// The group of its table.
     pub group: u16,
+    /// The name of that group.
+    pub name: &'static str,
     /// Its weight.
     pub weight: f32,
     /// First byte of its first word to last byte of its last.
@@ -66,6 +70,7 @@ struct Compiled {
     gap: u8,
     weight: f32,
     group: u16,
+    name: &'static str,
 }
 
 /// `phrase` may have the word at `slot`.
@@ -119,6 +124,7 @@ impl PhraseSet {
                     gap: phrase.gap,
                     weight: phrase.weight,
                     group: table.group,
+                    name: table.name,
                 });
             }
         }
@@ -370,6 +376,7 @@ impl Run<'_, '_> {
         if partial.next == phrase.slots {
             self.found.push(PhraseMatch {
                 group: phrase.group,
+                name: phrase.name,
                 weight: phrase.weight,
                 range: partial.start..end,
             });
@@ -407,6 +414,7 @@ mod tests {
     fn matches(text: &str) -> Vec<&str> {
         let set = PhraseSet::compile(&[PhraseGroup {
             group: 7,
+            name: "test",
             phrases: TABLE,
         }]);
         let mut found = Vec::new();
@@ -417,6 +425,7 @@ mod tests {
     fn open(text: &str) -> usize {
         let set = PhraseSet::compile(&[PhraseGroup {
             group: 7,
+            name: "test",
             phrases: TABLE,
         }]);
         set.scan(

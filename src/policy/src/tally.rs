@@ -57,6 +57,28 @@ pub struct Redaction {
     pub phase: Phase,
 }
 
+/// One thing that was seen, for explanations.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The entity, or the family of phrases.
+    pub entity: &'static str,
+    /// The member that held it, such as `messages[0].content`.
+    pub field: String,
+    /// First character, in its text.
+    pub start: usize,
+    /// Character behind the last.
+    pub end: usize,
+    /// How sure, from 0 to 1.
+    pub score: f32,
+}
+
+/// Everything that was seen, text by text. Only explanations keep it.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) field: String,
+    pub(crate) findings: Vec<Finding>,
+}
+
 /// Running totals of one exchange.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -68,6 +90,7 @@ pub struct Tally {
     stop: Option<Stop>,
     pub(crate) scanned_bytes: usize,
     pub(crate) skipped: Vec<Skipped>,
+    pub(crate) trace: Option<Trace>,
 }
 
 /// Something that could not be inspected.
@@ -144,6 +167,31 @@ impl Tally {
         }
         self.list_redactions(phase, offset, settled.end);
         None
+    }
+
+    /// Keeps what was just seen in `text`, if anybody wants to know.
+    pub(crate) fn trace(&mut self, text: &str) {
+        let Some(trace) = &mut self.trace else { return };
+        let characters = |to: usize| text.get(..to).map_or(0, |before| before.chars().count());
+        let seen = |entity, range: &Range<usize>, score| Finding {
+            entity,
+            field: trace.field.clone(),
+            start: characters(range.start),
+            end: characters(range.end),
+            score,
+        };
+        let values = self
+            .sightings
+            .pii
+            .iter()
+            .map(|span| seen(span.entity.name(), &span.range, 1.0));
+        let phrases = self
+            .sightings
+            .phrases
+            .iter()
+            .map(|hit| seen(hit.name, &hit.range, hit.weight));
+        let findings: Vec<Finding> = values.chain(phrases).collect();
+        trace.findings.extend(findings);
     }
 
     fn list_redactions(&mut self, phase: Phase, offset: usize, end: usize) {

@@ -62,6 +62,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.end.is_some() {
             return;
         }
+        if let Some(trace) = &mut self.tally.trace {
+            trace.field = written(path);
+        }
         match node.kind {
             Kind::String { escaped } => {
                 let raw = self.raw(&node.range);
@@ -153,8 +156,22 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.chain
             .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
+        self.tally.trace(text);
         self.stop(stop.as_ref());
     }
+}
+
+/// A path as people write it: `messages[0].content`.
+fn written(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(name) if text.is_empty() => text.push_str(name),
+            Step::Key(name) => text.extend([".", name]),
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
 }
 
 /// A string that holds, or points to, something other than text, in one of the members meant for it.

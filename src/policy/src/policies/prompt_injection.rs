@@ -97,18 +97,22 @@ const fn phrase(words: &'static str, gap: u8, weight: f32) -> Phrase {
 const FAMILIES: &[PhraseGroup] = &[
     PhraseGroup {
         group: 0x100,
+        name: "instruction_override",
         phrases: OVERRIDE,
     },
     PhraseGroup {
         group: 0x101,
+        name: "delimiter_escape",
         phrases: DELIMITER,
     },
     PhraseGroup {
         group: 0x102,
+        name: "role_confusion",
         phrases: ROLE,
     },
     PhraseGroup {
         group: 0x103,
+        name: "prompt_extraction",
         phrases: EXTRACTION,
     },
 ];

@@ -87,34 +87,42 @@ const fn phrase(words: &'static str, gap: u8) -> Phrase {
 const CATEGORIES: &[PhraseGroup] = &[
     PhraseGroup {
         group: 0x200,
+        name: "weapons",
         phrases: WEAPONS,
     },
     PhraseGroup {
         group: 0x201,
+        name: "self_harm",
         phrases: SELF_HARM,
     },
     PhraseGroup {
         group: 0x202,
+        name: "violence",
         phrases: VIOLENCE,
     },
     PhraseGroup {
         group: 0x203,
+        name: "children",
         phrases: CHILDREN,
     },
     PhraseGroup {
         group: 0x204,
+        name: "drugs",
         phrases: DRUGS,
     },
     PhraseGroup {
         group: 0x205,
+        name: "cyber",
         phrases: CYBER,
     },
     PhraseGroup {
         group: 0x206,
+        name: "infrastructure",
         phrases: INFRASTRUCTURE,
     },
     PhraseGroup {
         group: 0x207,
+        name: "fraud",
         phrases: FRAUD,
     },
 ];

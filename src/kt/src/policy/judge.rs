@@ -1,0 +1,249 @@
+//! `kt policy explain` and `kt policy replay`: the engine that runs in Envoy, run here.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Args;
+use kt_envoy_gen::{Options, policy_filter_config};
+use kt_policy::{
+    BodyStep, Endpoint, Engine, Exchange,
+    event::{Facts, Outcome},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Failure, gateway::load};
+
+/// Arguments of `kt policy explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+    /// A request or response as JSON; `-` reads standard input.
+    #[arg(default_value = "-")]
+    body: PathBuf,
+}
+
+/// Arguments of `kt policy replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// Another policy file; print where it decides differently.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    against: Option<PathBuf>,
+    /// Print one JSON line per conversation.
+    #[arg(long)]
+    json: bool,
+    /// Conversations, one JSON object per line: `{"id", "messages": […]}`, with `"response": "…"` to judge the answer
+    /// too, or `{"id", "text"}` for one user message. `-` reads standard input.
+    transcripts: PathBuf,
+}
+
+/// One recorded conversation. Members beyond these are the recorder's own.
+#[derive(Debug, Deserialize)]
+struct Transcript {
+    #[serde(default)]
+    id: Value,
+    messages: Option<Value>,
+    response: Option<String>,
+    text: Option<String>,
+}
+
+fn engine(file: &Path) -> Result<Arc<Engine>, Failure> {
+    let gateway = load(file)?;
+    Ok(Arc::new(Engine::new(policy_filter_config(
+        &gateway,
+        &Options::default(),
+    ))))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        fs::read_to_string(path).map(|read| text = read)
+    };
+    read.map_err(|error| {
+        Failure::usage(format!("error: cannot read {}: {error}", path.display()))
+    })?;
+    Ok(text)
+}
+
+/// Judges one request or response.
+pub(crate) fn explain(arguments: &Explain) -> Result<ExitCode, Failure> {
+    let engine = engine(&arguments.file)?;
+    let text = read(&arguments.body)?;
+    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut exchange = Exchange::begin(engine);
+    exchange.explain();
+    if body.get("choices").is_some() || body.get("output").is_some() || body.get("data").is_some() {
+        exchange.response_body(text.as_bytes());
+    } else {
+        exchange.at(endpoint(&body));
+        exchange.request_body(text.as_bytes());
+    }
+    let judged = line(body.get("id").unwrap_or(&Value::Null), &exchange);
+    println!(
+        "{}",
+        if arguments.json {
+            judged.to_string()
+        } else {
+            prose(&judged)
+        }
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn endpoint(body: &Value) -> Endpoint {
+    match body {
+        _ if body.get("messages").is_some() => Endpoint::ChatCompletions,
+        _ if body.get("prompt").is_some() => Endpoint::Completions,
+        _ if body.get("input").is_some() => Endpoint::Responses,
+        _ => Endpoint::ChatCompletions,
+    }
+}
+
+/// Judges recorded conversations.
+pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
+    let first = engine(&arguments.file)?;
+    let second = arguments.against.as_deref().map(engine).transpose()?;
+    let text = read(&arguments.transcripts)?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (number, recorded) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let place = format!("{}:{}", arguments.transcripts.display(), number + 1);
+        let transcript = parse(recorded, &place)?;
+        let judged = judge(&first, &transcript);
+        if arguments.json {
+            println!("{judged}");
+            continue;
+        }
+        let verdict = decision(&judged);
+        if let Some(other) = &second {
+            let differs = decision(&judge(other, &transcript));
+            if differs != verdict {
+                println!("{}: {verdict} -> {differs}", transcript.id);
+            }
+        }
+        *counts.entry(verdict).or_default() += 1;
+    }
+    for (verdict, count) in counts {
+        println!("{count:>8}  {verdict}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(recorded: &str, place: &str) -> Result<Transcript, Failure> {
+    let transcript: Transcript = serde_json::from_str(recorded)
+        .map_err(|error| Failure::usage(format!("error: {place}: {error}")))?;
+    if transcript.messages.is_none() && transcript.text.is_none() {
+        let hint = "a line needs `messages` or `text`";
+        return Err(Failure::usage(format!(
+            "error: {place}: nothing to judge\nhint: {hint}"
+        )));
+    }
+    Ok(transcript)
+}
+
+/// Judges one conversation as the gateway would: the answer only if the request may go on.
+fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> Value {
+    let text = transcript.text.as_deref().unwrap_or_default();
+    let messages = transcript
+        .messages
+        .clone()
+        .unwrap_or_else(|| json!([{"role": "user", "content": text}]));
+    let mut exchange = Exchange::begin(engine.clone());
+    exchange.explain();
+    let step = exchange.request_body(json!({"messages": messages}).to_string().as_bytes());
+    if let (Some(response), false) = (&transcript.response, matches!(step, BodyStep::Reply(_))) {
+        let message = json!({"role": "assistant", "content": response});
+        exchange.response_body(
+            json!({"choices": [{"index": 0, "message": message}]})
+                .to_string()
+                .as_bytes(),
+        );
+    }
+    line(&transcript.id, &exchange)
+}
+
+/// One line of `--json`.
+fn line(id: &Value, exchange: &Exchange) -> Value {
+    let outcome = Outcome::of(exchange, &Facts::default());
+    let decided = exchange.tally().outcome().1;
+    json!({
+        "id": id,
+        "verdict": outcome.verdict,
+        "reason_code": outcome.reason_code,
+        "policy": decided.map(|(policy, _)| policy.name()),
+        "policy_results": exchange.tally().results(),
+        "findings": exchange.findings(),
+    })
+}
+
+/// Verdict and reason in one word each.
+fn decision(judged: &Value) -> String {
+    let member = |name: &str| {
+        judged
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    format!("{} {}", member("verdict"), member("reason_code"))
+}
+
+/// The explanation for a person. Findings are named by place, never quoted.
+fn prose(judged: &Value) -> String {
+    let list = |name: &str| {
+        judged
+            .get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let word = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "-".to_owned(),
+    };
+    let mut lines = vec![decision(judged)];
+    lines.extend(list("policy_results").iter().map(|result| {
+        format!(
+            "  {} ({}): {}, score {}",
+            word(result, "kind"),
+            word(result, "phase"),
+            word(result, "verdict"),
+            word(result, "score")
+        )
+    }));
+    lines.extend(list("findings").iter().map(|finding| {
+        let place = format!(
+            "{}[{}..{}]",
+            word(finding, "field"),
+            word(finding, "start"),
+            word(finding, "end")
+        );
+        format!(
+            "  {} in {place}, score {}",
+            word(finding, "entity"),
+            word(finding, "score")
+        )
+    }));
+    lines.join("\n")
+}
