@@ -60,8 +60,10 @@ pub struct PhraseSet {
     /// Hash of a word → where its uses lie, sorted by hash.
     words: Vec<(u32, Range<usize>)>,
     uses: Vec<Use>,
-    /// One bit per 12-bit slice of a word's hash: most words stop here.
-    bitmap: Vec<u64>,
+    /// One bit per 12-bit slice of the hash of a word that a phrase has: most words stop here.
+    known: Vec<u64>,
+    /// The same for words that begin a phrase, which are all that matters while none is partly matched.
+    first: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,19 +91,21 @@ struct Partial {
     start: usize,
 }
 
-/// Multiplier of FNV-1a, 32 bits.
-const FNV_PRIME: u32 = 0x0100_0193;
-const FNV_START: u32 = 0x811c_9dc5;
+/// FNV-1a of 32 bits: start and prime.
+const HASH_START: u32 = 0x811c_9dc5;
+const HASH_PRIME: u32 = 0x0100_0193;
 
+/// Adds a letter to the hash of a word.
 fn mix(hash: u32, byte: u8) -> u32 {
-    (hash ^ u32::from(byte)).wrapping_mul(FNV_PRIME)
+    (hash ^ u32::from(byte)).wrapping_mul(HASH_PRIME)
 }
 
 impl PhraseSet {
     /// Compiles tables.
     pub fn compile(groups: &[PhraseGroup]) -> Self {
         let mut set = Self {
-            bitmap: vec![0; 64],
+            known: vec![0; 64],
+            first: vec![0; 64],
             ..Self::default()
         };
         let mut uses: Vec<(u32, Use)> = Vec::new();
@@ -113,11 +117,9 @@ impl PhraseSet {
                 let mut slots = 0;
                 for (slot, alternatives) in (0_u8..).zip(phrase.words.split(' ')) {
                     slots = slot + 1;
-                    uses.extend(
-                        alternatives.split('|').map(|word| {
-                            (word.bytes().fold(FNV_START, mix), Use { phrase: id, slot })
-                        }),
-                    );
+                    uses.extend(alternatives.split('|').map(|word| {
+                        (word.bytes().fold(HASH_START, mix), Use { phrase: id, slot })
+                    }));
                 }
                 set.phrases.push(Compiled {
                     slots,
@@ -128,7 +130,7 @@ impl PhraseSet {
                 });
             }
         }
-        uses.sort_by_key(|(hash, place)| (*hash, place.phrase, place.slot));
+        uses.sort_by_key(|(hash, place)| (*hash, place.slot, place.phrase));
         for (hash, place) in uses {
             let at = set.uses.len();
             match set.words.last_mut() {
@@ -136,9 +138,9 @@ impl PhraseSet {
                 _ => set.words.push((hash, at..at + 1)),
             }
             set.uses.push(place);
-            let (word, bit) = bitmap_slot(hash);
-            if let Some(bits) = set.bitmap.get_mut(word) {
-                *bits |= bit;
+            mark(&mut set.known, hash);
+            if place.slot == 0 {
+                mark(&mut set.first, hash);
             }
         }
         set
@@ -155,24 +157,34 @@ impl PhraseSet {
             set: self,
             window: *window,
             partials: Vec::new(),
+            before: Vec::new(),
             found,
         };
         run.words()
     }
 
+    /// What phrases do with a word; the uses as a first word come first.
     fn uses_of(&self, hash: u32) -> &[Use] {
-        let (word, bit) = bitmap_slot(hash);
-        if self.bitmap.get(word).is_none_or(|bits| bits & bit == 0) {
-            return &[];
-        }
         let Ok(at) = self.words.binary_search_by_key(&hash, |(hash, _)| *hash) else {
             return &[];
         };
-        self.words
-            .get(at)
-            .and_then(|(_, range)| self.uses.get(range.clone()))
+        let range = self.words.get(at).map(|(_, range)| range.clone());
+        range
+            .and_then(|range| self.uses.get(range))
             .unwrap_or_default()
     }
+}
+
+fn mark(bitmap: &mut [u64], hash: u32) {
+    let (word, bit) = bitmap_slot(hash);
+    if let Some(bits) = bitmap.get_mut(word) {
+        *bits |= bit;
+    }
+}
+
+fn is_marked(bitmap: &[u64], hash: u32) -> bool {
+    let (word, bit) = bitmap_slot(hash);
+    bitmap.get(word).is_some_and(|bits| bits & bit != 0)
 }
 
 fn bitmap_slot(hash: u32) -> (usize, u64) {
@@ -220,6 +232,8 @@ struct Run<'r, 't> {
     set: &'r PhraseSet,
     window: Window<'t>,
     partials: Vec<Partial>,
+    /// Those before the current word; empty between words.
+    before: Vec<Partial>,
     found: &'r mut Vec<PhraseMatch>,
 }
 
@@ -236,13 +250,23 @@ impl Run<'_, '_> {
             if at == len && !self.window.complete {
                 return self.open_from(if at - start > MAX_WORD { at } else { start });
             }
-            let uses = if at - start > MAX_WORD {
-                &[]
+            // Most words begin no phrase, and the others matter only while one is partly matched.
+            let set = self.set;
+            let matters = if self.partials.is_empty() {
+                &set.first
             } else {
-                self.set.uses_of(word.hash)
+                &set.known
             };
-            if !uses.is_empty() || !self.partials.is_empty() {
-                self.advance(uses, start..at);
+            let is_known = at - start <= MAX_WORD && is_marked(matters, word.hash);
+            if is_known || !self.partials.is_empty() {
+                self.advance(
+                    if is_known {
+                        set.uses_of(word.hash)
+                    } else {
+                        &[]
+                    },
+                    start..at,
+                );
             }
         }
         self.open_from(len)
@@ -281,7 +305,7 @@ impl Run<'_, '_> {
     fn word_at(&self, start: usize) -> Word {
         let bytes = self.window.bytes();
         let mut at = start;
-        let mut hash = FNV_START;
+        let mut hash = HASH_START;
         while let Some(&byte) = bytes.get(at) {
             match class(byte) {
                 BOUNDARY => break,
@@ -331,8 +355,11 @@ impl Run<'_, '_> {
 
     /// Moves every partial match, and starts new ones, for the word at `word`.
     fn advance(&mut self, uses: &[Use], word: Range<usize>) {
-        let before = std::mem::take(&mut self.partials);
-        for partial in before {
+        std::mem::swap(&mut self.partials, &mut self.before);
+        for at in 0..self.before.len() {
+            let Some(&partial) = self.before.get(at) else {
+                break;
+            };
             if word.end - partial.start > MAX_SPAN {
                 continue;
             }
@@ -355,7 +382,8 @@ impl Run<'_, '_> {
                 });
             }
         }
-        for place in uses.iter().filter(|place| place.slot == 0) {
+        self.before.clear();
+        for place in uses.iter().take_while(|place| place.slot == 0) {
             self.step(
                 Partial {
                     phrase: place.phrase,
