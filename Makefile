@@ -10,6 +10,9 @@ DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
+# For the filter. Rust's own installer, where it may not install by itself, is asked once.
+ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+
 .PHONY: help run build test unit e2e golden laws-long fuzz lint fmt deny bench-quick test-docker clean
 
 help: ## List the targets
@@ -48,6 +51,7 @@ fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fu
 	done
 
 lint: ## Check formatting and lints
+	@$(ADD_TARGET)
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo clippy --quiet -p kt-filter --target wasm32-wasip1 --all-features -- -D warnings
@@ -73,7 +77,7 @@ dist/.built: $(SOURCES) $(VENV)/.run
 	@echo "== building kt and kt-envoy-gen"
 	@cargo build --release -p kt -p kt-envoy-gen
 	@echo "== building the filter (wasm32-wasip1)"
-	@rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
+	@$(ADD_TARGET)
 	@cargo build --profile wasm --target wasm32-wasip1 -p kt-filter
 	@mkdir -p dist
 	@install -m 755 target/release/kt target/release/kt-envoy-gen dist/

@@ -57,6 +57,11 @@ if ! docker image inspect "$image" >/dev/null 2>&1 && ! timeout 60 docker pull -
     [ -e "$library" ] && install -D "$(readlink -f "$library")" "$root$library"
   done
   tar -C "$root" -c . | docker import --change 'ENTRYPOINT ["/usr/local/bin/envoy"]' - "$image" >/dev/null
+fi
+
+# Without a registry there is no Rust image to compile in: take what `make build` left.
+builder=rust:1.95-bookworm
+if ! docker image inspect "$builder" >/dev/null 2>&1 && ! timeout 600 docker pull -q "$builder" 2>/dev/null; then
   export KT_ARTIFACTS=prebuilt
 fi
 
