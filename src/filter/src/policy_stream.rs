@@ -82,12 +82,18 @@ impl PolicyStream {
 
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
-        self.faults.add();
         if self.exchange.engine().config().fail_mode == FailMode::Allow {
+            self.faults.add();
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
             return Action::Continue;
         }
+        self.fail_closed()
+    }
+
+    /// The answer where going on is no choice in any mode.
+    fn fail_closed(&mut self) -> Action {
+        self.faults.add();
         if matches!(self.mode, Mode::Stream | Mode::Cut { .. }) {
             host::reset_response();
             return Action::Pause;
@@ -95,10 +101,12 @@ impl PolicyStream {
         self.reply(ErrorReply::engine_unavailable())
     }
 
-    fn or_fail(&mut self, done: Result<(), HostError>) -> Action {
+    /// Goes on after a change to the exchange. One that failed halfway may have left a length that does not fit its
+    /// body, which the next hop would read as another request.
+    fn changed(&mut self, done: Result<(), HostError>) -> Action {
         match done {
             Ok(()) => Action::Continue,
-            Err(HostError) => self.fail(),
+            Err(HostError) => self.fail_closed(),
         }
     }
 
@@ -147,7 +155,7 @@ impl PolicyStream {
             BodyStep::Forward => Action::Continue,
             BodyStep::Patch(patch) => {
                 let done = replace(Headers::Response, Body::Response, len, &patch);
-                self.or_fail(done)
+                self.changed(done)
             }
             BodyStep::Reply(reply) => self.reply(reply),
         }
@@ -168,7 +176,7 @@ impl PolicyStream {
             return Action::Continue;
         }
         let done = host::replace_body(Body::Response, len, &out);
-        self.or_fail(done)
+        self.changed(done)
     }
 
     fn swallow(&mut self, len: usize, swallowed: usize) -> Action {
@@ -182,7 +190,7 @@ impl PolicyStream {
             return Action::Continue;
         }
         let done = host::replace_body(Body::Response, len, &[]);
-        self.or_fail(done)
+        self.changed(done)
     }
 
     /// The treatment of a provider's answer, by its status and type.
@@ -203,7 +211,7 @@ impl PolicyStream {
             MediaType::EventStream => {
                 self.mode = Mode::Stream;
                 let done = host::set_header(Headers::Response, "content-length", None);
-                self.or_fail(done)
+                self.changed(done)
             }
             MediaType::Json => {
                 self.mode = Mode::Whole;
@@ -303,7 +311,7 @@ impl HttpContext for PolicyStream {
             BodyStep::Reply(reply) => return self.reply(reply),
         };
         let done = self.forward(len, patch.as_ref());
-        self.or_fail(done)
+        self.changed(done)
     }
 
     /// Trailers end a body that had no end before. They could carry text of their own, and no client of the OpenAI API
