@@ -50,11 +50,6 @@ impl Chain {
         }
     }
 
-    /// Whether any policy runs in `phase`.
-    pub fn runs_in(&self, phase: Phase) -> bool {
-        !self.phase(phase).policies.is_empty()
-    }
-
     /// Whether text may be replaced in `phase`.
     pub fn looks_for_pii(&self, phase: Phase) -> bool {
         self.phase(phase).pii.is_some()
