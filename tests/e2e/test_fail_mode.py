@@ -85,6 +85,14 @@ def test_an_internal_failure_passes_when_configured(drilled):
     assert "keeptrusts_engine_faults_total{} 1" in httpx.get(f"{front.url}/metrics").text
 
 
+def test_a_change_that_fails_halfway_is_refused_in_every_mode(drilled):
+    """Its body and its length may not fit any more, which the provider would read as another request."""
+    source, front = drilled("--fail-mode", "allow")
+    answer = drill(front, "fault change")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_target_available")
+    assert source.requests() == []
+
+
 def test_what_cannot_be_read_is_refused_in_every_mode(drilled):
     source, front = drilled("--fail-mode", "allow")
     assert httpx.post(front.chat_url, content="{", headers={"content-type": "application/json"}).status_code == 422

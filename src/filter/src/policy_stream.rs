@@ -122,6 +122,8 @@ impl PolicyStream {
 
     /// Lets the request go on.
     fn forward(&mut self, len: usize, patch: Option<&Patch>) -> Result<(), HostError> {
+        #[cfg(feature = "drill")]
+        crate::drill::at("change")?;
         if let Some(patch) = patch {
             replace(Headers::Request, Body::Request, len, patch)?;
         }
