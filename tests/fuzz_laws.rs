@@ -22,13 +22,13 @@ use kt_policy::{
 
 static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
     let config = br#"{
-        "format": 1, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
-        "fail_mode": "block", "unreadable": "allow", "rewrite_per_attempt": false,
+        "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
+        "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
             {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN"]},
             {"kind": "safety-filter", "mode": "strict", "action": "block"}],
-        "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1"}]
+        "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
     }"#;
     Arc::new(Engine::new(FilterConfig::from_json(config).unwrap()))
 });

@@ -32,19 +32,21 @@ class Process:
     """A program of ours with its log."""
 
     def __init__(self, log, arguments, sign, environment=None):
-        self.log = log
-        with log.open("w") as output:
+        self.log, self.sign = log, sign
+        self.arguments = [str(argument) for argument in arguments]
+        self.environment = {**os.environ, **KEYS, **(environment or {})}
+        self.start()
+
+    def start(self):
+        """Starts the program, again if it was stopped, and waits for its sign."""
+        with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [str(argument) for argument in arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **KEYS, **(environment or {})},
-                cwd=log.parent,
+                self.arguments, stdout=output, stderr=subprocess.STDOUT, env=self.environment, cwd=self.log.parent
             )
         deadline = time.monotonic() + 60
-        while sign not in log.read_text():
+        while self.sign not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"did not start: {log.read_text()}")
+                raise RuntimeError(f"did not start: {self.log.read_text()}")
             time.sleep(0.02)
 
     def stop(self):

@@ -132,7 +132,8 @@ def test_a_broken_stream_gives_away_nothing_undecided(pair):
             read.append(chunk.choices[0].delta.content or "")
     assert "".join(read) == "hello there, "
     (event,) = pair.gateway.events()
-    assert event["reason_code"] == "upstream_interrupted"
+    assert event["reason_code"] == "upstream_failed"
+    assert "reset" in event["attempts"][0]["error"]
 
 
 def test_a_stream_without_done_is_released_whole(pair):

@@ -2,7 +2,6 @@
 
 import json
 
-import httpx
 import pytest
 import trustme
 from tls_provider import TlsProvider
@@ -77,11 +76,5 @@ def test_trailers_of_answers_are_dropped(authority, serve, front):
 def test_a_stream_with_trailers_gives_nothing_away(authority, serve, front, done):
     body = STREAM + (b"data: [DONE]\n\n" if done else b"")
     source = serve(authority.issue_cert("localhost"), body, "text/event-stream", [("x-text", "bob@example.com")])
-    gateway = front(target("a", source.url))
-    if done:
-        answer = gateway.chat("hello", stream=True)
-        assert "[EMAIL_REDACTED]" in answer.text and "bob" not in answer.text
-    else:
-        # The text that waited cannot follow the trailers, so the end is a visible one.
-        with pytest.raises(httpx.RemoteProtocolError):
-            gateway.chat("hello", stream=True)
+    answer = front(target("a", source.url)).chat("hello", stream=True)
+    assert "[EMAIL_REDACTED]" in answer.text and "bob" not in answer.text

@@ -1,6 +1,7 @@
 //! What a policy file means. These types hold no value that would have to be checked again.
 
 use kt_policy::{PolicyConfig, Pricing};
+use kt_routing::{HealthProbe, Routing};
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,10 +10,12 @@ pub struct Gateway {
     pub pack: Pack,
     /// `policies.chain` with the settings of `policy`. Empty when the pack is disabled.
     pub policies: Vec<PolicyConfig>,
-    /// `providers.strategy`
-    pub strategy: Strategy,
+    /// All of `providers` but the targets.
+    pub routing: Routing,
     /// `providers.targets`, at least one.
     pub targets: Vec<Target>,
+    /// Targets that cannot be used, since their key is not in the environment. Empty until somebody looked.
+    pub without_key: Vec<Target>,
 }
 
 /// `pack`
@@ -24,25 +27,6 @@ pub struct Pack {
     pub version: String,
     /// Whether the policies run.
     pub enabled: bool,
-}
-
-/// How a target is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// The only target.
-    Single,
-    /// In order, until one succeeds.
-    Fallback,
-}
-
-impl Strategy {
-    /// Its canonical name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Fallback => "fallback",
-        }
-    }
 }
 
 /// One of `providers.targets`.
@@ -72,15 +56,6 @@ pub struct Target {
     pub health_probe: Option<HealthProbe>,
     /// Label for the quantization in use.
     pub quantizations: Option<String>,
-}
-
-/// `health_probe` of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HealthProbe {
-    /// Seconds between probes.
-    pub interval_seconds: u32,
-    /// Seconds until a probe counts as failed.
-    pub timeout_seconds: u32,
 }
 
 /// A provider's API.

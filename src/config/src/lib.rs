@@ -14,11 +14,12 @@ mod gateway;
 mod lower;
 mod policies;
 mod provider;
+mod providers;
 mod targets;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
-pub use gateway::{BaseUrl, Gateway, HealthProbe, Pack, Strategy, Target};
+pub use gateway::{BaseUrl, Gateway, Pack, Target};
 pub use provider::{Provider, provider};
 
 /// Reads a policy file. `Ok` has the gateway and its warnings.

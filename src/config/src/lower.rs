@@ -1,10 +1,10 @@
-//! From the YAML tree to the [`Gateway`]: the top level, `pack` and `providers`.
+//! From the YAML tree to the [`Gateway`]: the top level and `pack`.
 
 use crate::{
     diagnostic::{Code, Report},
     fields::{Fields, Unsupported},
-    gateway::{Gateway, Pack, Strategy},
-    policies, targets,
+    gateway::{Gateway, Pack},
+    policies, providers,
     yaml::{Node, Value},
 };
 
@@ -37,7 +37,7 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
     ("testing", REMOVE),
 ];
 
-const REMOVE: &str = "remove it; nothing would enforce it";
+pub(crate) const REMOVE: &str = "remove it; nothing would enforce it";
 
 /// Keys that only the legacy shape has at the top level.
 const LEGACY_KEYS: &[&str] = &[
@@ -58,15 +58,16 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let mut fields = Fields::of(root, "", report)?;
     let pack = pack(&mut fields, report);
     let chain = policies::chain(&mut fields, report);
-    let providers = providers(&mut fields, report);
+    let providers = providers::providers(&mut fields, report);
     fields.finish(UNSUPPORTED_SECTIONS, report);
-    let (pack, policies, (strategy, targets)) = (pack?, chain?, providers?);
+    let (pack, policies, (routing, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled { policies } else { Vec::new() };
     Some(Gateway {
         pack,
         policies,
-        strategy,
+        routing,
         targets,
+        without_key: Vec::new(),
     })
 }
 
@@ -169,76 +170,4 @@ fn is_semver(version: &str) -> bool {
                 && part.bytes().all(|byte| byte.is_ascii_digit())
                 && (part.len() == 1 || !part.starts_with('0'))
         })
-}
-
-const STRATEGIES: &[(&str, Strategy)] = &[
-    ("single", Strategy::Single),
-    ("fallback", Strategy::Fallback),
-    ("ordered", Strategy::Fallback),
-];
-
-const UNSUPPORTED_STRATEGIES: &[&str] = &[
-    "latency",
-    "lowest_latency",
-    "weighted_round_robin",
-    "weighted",
-    "round_robin",
-    "round-robin",
-    "highest_throughput",
-    "cost",
-    "random",
-];
-
-const UNSUPPORTED_PROVIDER_SECTIONS: &[Unsupported] = &[
-    ("retry", REMOVE),
-    ("circuit_breaker", REMOVE),
-    (
-        "fallback",
-        "remove it; `strategy: fallback` tries the targets in order on every failure",
-    ),
-    ("latency", REMOVE),
-    ("model_groups", REMOVE),
-];
-
-fn providers(root: &mut Fields<'_>, report: &mut Report) -> Option<(Strategy, Vec<crate::Target>)> {
-    let Some(mut fields) = root.mapping("providers", report) else {
-        root.missing(
-            "providers",
-            "add `providers.targets` with at least one target",
-            report,
-        );
-        return None;
-    };
-    let direct = fields.choice("strategy", STRATEGIES, UNSUPPORTED_STRATEGIES, report);
-    let routed = fields.mapping("routing", report).and_then(|mut routing| {
-        let strategy = routing.choice("strategy", STRATEGIES, UNSUPPORTED_STRATEGIES, report);
-        routing.finish(&[], report);
-        strategy
-    });
-    if let (Some(direct), Some(routed)) = (direct, routed)
-        && direct != routed
-    {
-        let message = format!(
-            "`providers.strategy` says {}, `providers.routing.strategy` says {}",
-            direct.name(),
-            routed.name()
-        );
-        report.error(
-            Code::Contradiction,
-            "providers.routing.strategy",
-            fields.position,
-            message,
-            "keep one of them",
-        );
-    }
-    let strategy = direct.or(routed);
-    let targets = targets::targets(&mut fields, strategy, report);
-    fields.finish(UNSUPPORTED_PROVIDER_SECTIONS, report);
-    let targets = targets?;
-    let default = if targets.len() == 1 {
-        Strategy::Single
-    } else {
-        Strategy::Fallback
-    };
-    Some((strategy.unwrap_or(default), targets))
 }

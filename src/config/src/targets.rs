@@ -1,11 +1,12 @@
 //! `providers.targets`.
 
 use kt_policy::Pricing;
+use kt_routing::{HealthProbe, Strategy};
 
 use crate::{
     diagnostic::{Code, Position, Report},
     fields::{Fields, Unsupported, closest, join},
-    gateway::{BaseUrl, HealthProbe, Strategy, Target},
+    gateway::{BaseUrl, Target},
     provider::{OTHER_FORMATS, Provider, names, provider},
 };
 
@@ -89,7 +90,7 @@ pub(crate) fn targets(
                 None => ids.push((id, position.line)),
             }
         }
-        targets.extend(target(fields, report));
+        targets.extend(target(fields, strategy, report));
     }
     let position = nodes
         .first()
@@ -116,10 +117,27 @@ pub(crate) fn targets(
             "use `strategy: fallback`, or remove the other targets",
         );
     }
-    (targets.len() == nodes.len() && !targets.is_empty()).then_some(targets)
+    let is_complete = targets.len() == nodes.len() && !targets.is_empty();
+    if is_complete
+        && strategy == Some(Strategy::WeightedRoundRobin)
+        && targets.iter().all(|target| target.weight == 0.0)
+    {
+        report.error(
+            Code::Contradiction,
+            &path,
+            position,
+            "every target has the weight 0, so none would get a request",
+            "give at least one target a weight above 0",
+        );
+    }
+    is_complete.then_some(targets)
 }
 
-fn target(mut fields: Fields<'_>, report: &mut Report) -> Option<Target> {
+fn target(
+    mut fields: Fields<'_>,
+    strategy: Option<Strategy>,
+    report: &mut Report,
+) -> Option<Target> {
     let id = fields.required_text("id", "give the target an id", report);
     if let Some((id, position)) = id.filter(|(id, _)| !is_id(id)) {
         let message = format!("the id `{id}` cannot be used as a name");
@@ -144,7 +162,7 @@ fn target(mut fields: Fields<'_>, report: &mut Report) -> Option<Target> {
     let description = fields
         .text("description", report)
         .map(|(text, _)| text.to_owned());
-    let weight = weight(&mut fields, report);
+    let weight = weight(&mut fields, strategy, report);
     let pricing = pricing(&mut fields, report);
     let health_probe = health_probe(&mut fields, report);
     let quantizations = fields
@@ -351,17 +369,19 @@ fn is_variable(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn weight(fields: &mut Fields<'_>, report: &mut Report) -> f64 {
+fn weight(fields: &mut Fields<'_>, strategy: Option<Strategy>, report: &mut Report) -> f64 {
     let node = fields.get("weight");
     let weight = fields.number("weight", 0.0..=1e6, report);
-    if let (Some(node), Some(_)) = (node, weight) {
+    if let (Some(node), Some(_)) = (node, weight)
+        && strategy != Some(Strategy::WeightedRoundRobin)
+    {
         let path = fields.path_of("weight");
         report.warning(
             Code::NoEffect,
             &path,
             node.position,
-            "`weight` has no effect on the strategies `single` and `fallback`",
-            "remove it",
+            "`weight` has an effect on the strategy `weighted_round_robin` only",
+            "remove it, or set `providers.strategy: weighted_round_robin`",
         );
     }
     weight.unwrap_or(1.0)

@@ -1,29 +1,41 @@
-//! Clusters: one per target, and for several targets the composite that tries them in order.
+//! Clusters: one per target, one per target for the way to it, and one per order in which they are tried.
 
 use std::net::IpAddr;
 
-use kt_config::{Gateway, HealthProbe, Target};
+use kt_config::{Gateway, Target};
+use kt_policy::order_cluster;
 use serde_json::{Value, json};
 
-use crate::{Options, cluster_name, filters, rewrites_per_attempt, timeouts::attempt_seconds};
+use crate::{Options, filters, target_listener};
 
-/// The composite of all targets, in order.
-pub(crate) const FALLBACK_CLUSTER: &str = "kt_fallback";
 /// Envoy's own admin interface, for `/metrics`.
 pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
 
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
-    let rewrites = rewrites_per_attempt(gateway);
-    let composite = rewrites.then(|| composite(gateway, options));
-    let targets = gateway
-        .targets
-        .iter()
-        .map(|target| target_cluster(target, !rewrites, options));
-    composite
-        .into_iter()
+    let orders = (0..gateway.targets.len()).map(|first| order(first, gateway));
+    let hops = gateway.targets.iter().map(hop);
+    let targets = gateway.targets.iter().map(|target| target_cluster(target, options));
+    orders
+        .chain(hops)
         .chain(targets)
         .chain([admin(options)])
         .collect()
+}
+
+/// The cluster of one target.
+pub(crate) fn target_cluster_name(target: &Target) -> String {
+    kt_policy::Target::cluster_of(&target.id)
+}
+
+fn hop_name(target: &Target) -> String {
+    format!("hop_{}", target.id)
+}
+
+/// How many attempts an order has.
+pub(crate) fn order_len(gateway: &Gateway) -> u32 {
+    let moves = u32::try_from(gateway.targets.len() - 1).unwrap_or(u32::MAX);
+    let targets = 1 + moves.min(gateway.routing.fallback.max_fallback_attempts);
+    targets * gateway.routing.retry.max_attempts
 }
 
 /// Limits that must never refuse a request: the default of three retries at a time would end failover under load.
@@ -31,37 +43,58 @@ fn unlimited() -> Value {
     json!({"thresholds": [{"max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000, "max_retries": 100_000}]})
 }
 
-fn composite(gateway: &Gateway, options: &Options) -> Value {
-    let members: Value = gateway
-        .targets
-        .iter()
-        .map(|target| json!({"name": cluster_name(target)}))
+/// Target number `first`, then the others as they stand in the file, each as often as it may be tried. The attempt
+/// filter passes over what is not to be tried.
+fn order(first: usize, gateway: &Gateway) -> Value {
+    let others = gateway.targets.iter().enumerate().filter(|(index, _)| *index != first);
+    let in_order = gateway.targets.get(first).into_iter().chain(others.map(|(_, target)| target));
+    let tries = usize::try_from(gateway.routing.retry.max_attempts).unwrap_or(1);
+    let entries: Value = in_order
+        .flat_map(|target| std::iter::repeat_n(json!({"name": hop_name(target)}), tries))
+        .take(usize::try_from(order_len(gateway)).unwrap_or(usize::MAX))
         .collect();
     json!({
-        "name": FALLBACK_CLUSTER,
+        "name": order_cluster(first),
         "connect_timeout": "5s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {"name": "envoy.clusters.composite", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.clusters.composite.v3.ClusterConfig",
-            "clusters": members}},
+            "clusters": entries}},
         "circuit_breakers": unlimited(),
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "explicit_http_config": {"http_protocol_options": {}},
-            "http_filters": filters::for_attempts(gateway, options)}},
+            "http_filters": filters::for_order()}},
     })
 }
 
-/// A target's own cluster. One logical host however many addresses the name has. A member of a composite runs the
-/// composite's filters; Envoy ignores its own.
-fn target_cluster(target: &Target, own_filters: bool, options: &Options) -> Value {
+/// The way to a target: the internal listener, with the target's id.
+fn hop(target: &Target) -> Value {
+    let name = hop_name(target);
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "per_connection_buffer_limit_bytes": 65536,
+        "circuit_breakers": unlimited(),
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{
+                "endpoint": {"address": {"envoy_internal_address": {
+                    "server_listener_name": target_listener::NAME,
+                    "endpoint_id": target.id}}},
+                "metadata": {"filter_metadata": {"kt": {"id": target.id}}}}]}]},
+    })
+}
+
+/// A target's own cluster. One logical host however many addresses the name has.
+fn target_cluster(target: &Target, options: &Options) -> Value {
     let url = &target.base_url;
     let address: Option<IpAddr> = url.host.parse().ok();
     let mut protocol = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {
-            "idle_timeout": "60s",
-            "max_stream_duration": format!("{}s", attempt_seconds(target))},
+        "common_http_protocol_options": {"idle_timeout": "60s"},
+        "http_filters": filters::for_target(target),
     });
     // TLS negotiates HTTP/2; plain text is HTTP/1.1.
     protocol[if url.tls {
@@ -73,34 +106,25 @@ fn target_cluster(target: &Target, own_filters: bool, options: &Options) -> Valu
     } else {
         json!({"http_protocol_options": {}})
     };
-    if own_filters {
-        protocol["http_filters"] = filters::for_target(target);
-    }
     let mut cluster = json!({
-        "name": cluster_name(target),
+        "name": target_cluster_name(target),
         "type": if address.is_some() { "STATIC" } else { "LOGICAL_DNS" },
         "connect_timeout": "5s",
         "per_connection_buffer_limit_bytes": 65536,
         "circuit_breakers": unlimited(),
-        // An unhealthy target is skipped rather than tried at random.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
         "load_assignment": {
-            "cluster_name": cluster_name(target),
+            "cluster_name": target_cluster_name(target),
             "endpoints": [{"lb_endpoints": [{
                 "endpoint": {
                     "hostname": url.host,
-                    "address": {"socket_address": {"address": url.host, "port_value": url.port}}},
-                "metadata": {"filter_metadata": {"kt": {"id": target.id}}}}]}]},
+                    "address": {"socket_address": {"address": url.host, "port_value": url.port}}}}]}]},
     });
     if address.is_none() {
         cluster["dns_lookup_family"] = json!("V4_PREFERRED");
     }
     if url.tls {
         cluster["transport_socket"] = tls(address, &url.host, options);
-    }
-    if let Some(probe) = target.health_probe {
-        cluster["health_checks"] = json!([health_check(target, probe)]);
     }
     cluster
 }
@@ -124,24 +148,6 @@ fn tls(address: Option<IpAddr>, host: &str, options: &Options) -> Value {
         "validation_context": validation,
     });
     json!({"name": "envoy.transport_sockets.tls", "typed_config": socket})
-}
-
-/// An unbilled request, `GET {base_url}/models`, with the target's key.
-fn health_check(target: &Target, probe: HealthProbe) -> Value {
-    let seconds = |seconds: u32| format!("{seconds}s");
-    let mut http = json!({"path": format!("{}/models", target.base_url.path), "host": target.base_url.authority()});
-    if let Some(key) = &target.key_env {
-        http["request_headers_to_add"] = json!([{"header": {"key": "authorization", "value": format!("Bearer %ENVIRONMENT({key})%")}}]);
-    }
-    json!({
-        "timeout": seconds(probe.timeout_seconds),
-        "interval": seconds(probe.interval_seconds),
-        // Takes precedence until the cluster had traffic.
-        "no_traffic_interval": seconds(probe.interval_seconds),
-        "unhealthy_threshold": 2,
-        "healthy_threshold": 1,
-        "http_health_check": http,
-    })
 }
 
 fn admin(options: &Options) -> Value {

@@ -1,17 +1,16 @@
 //! The HTTP filters, downstream and per attempt, in their order.
 
 use kt_config::{Gateway, Target};
-use kt_policy::{FORMAT, FilterConfig, Pack, Role};
+use kt_policy::{FORMAT, FilterConfig, Pack, Role, internal_header};
 use serde_json::{Value, json};
 
-use crate::{Options, rewrites_per_attempt, secret_name, timeouts::timeouts};
+use crate::{
+    Options, secret_name,
+    timeouts::{exchange_seconds, first_token_seconds, goes_direct},
+};
 
 /// Name of the policy filter; routes that carry no text switch it off by this name.
 pub(crate) const POLICY_FILTER: &str = "kt.policy";
-
-/// Header that names the target of an attempt to the filters below. Overwritten per attempt, removed before the
-/// request leaves.
-const TARGET_HEADER: &str = "x-kt-target";
 
 /// Filters of the listener. There is no decompressor: what the policy filter sees is what goes on. Requests ask for no
 /// compression, and the policy filter refuses whatever is compressed all the same. (Envoy's decompressor in front of a
@@ -21,76 +20,87 @@ pub(crate) fn downstream(gateway: &Gateway, options: &Options) -> Value {
     if !options.without_filter {
         filters.push(wasm(POLICY_FILTER, Role::Policy, gateway, options));
     }
-    filters.push(
-        json!({"name": "envoy.filters.http.router", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-        "suppress_envoy_headers": true}}),
-    );
+    filters.push(router());
     filters.into()
 }
 
-/// Filters of one target's cluster: its key, then the wire.
+/// Filters of the internal listener.
+pub(crate) fn at_targets(gateway: &Gateway, options: &Options) -> Value {
+    let attempt = (!options.without_filter).then(|| wasm("kt.attempt", Role::Attempt, gateway, options));
+    attempt.into_iter().chain([router()]).collect()
+}
+
+/// The network filter of the internal listener.
+pub(crate) fn hop(gateway: &Gateway, options: &Options) -> Value {
+    json!({"name": "kt.hop", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+        "config": plugin("kt.hop", Role::Hop, gateway, options)}})
+}
+
+/// Added by Envoy, and none of a provider's business.
+const ENVOY_HEADERS: [&str; 4] = [
+    "x-envoy-attempt-count",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-internal",
+    "x-forwarded-proto",
+];
+
+/// Filters of one target's cluster: its key, and nothing of ours beyond it.
 pub(crate) fn for_target(target: &Target) -> Value {
-    target
-        .key_env
+    let removed: Value = internal_header::OF_REQUESTS
         .iter()
-        .map(|key| credential(key))
+        .chain(&ENVOY_HEADERS)
+        .map(|name| json!({"remove": name}))
+        .collect();
+    [header_mutation("kt.clean", &removed)]
+        .into_iter()
+        .chain(target.key_env.as_deref().map(credential))
         .chain([codec()])
         .collect()
 }
 
-/// Filters of the composite cluster, run once per attempt for the target that was picked. Attempts share one header
-/// map, so whatever one attempt sets, the next must overwrite or remove.
-pub(crate) fn for_attempts(gateway: &Gateway, options: &Options) -> Value {
-    let mut filters = vec![header_mutation(
-        "kt.target",
-        &json!([
-            {"remove": "authorization"},
-            {"append": {"header": {"key": TARGET_HEADER, "value": "%UPSTREAM_METADATA(kt:id)%"},
-                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
-        ]),
-    )];
-    if !options.without_filter {
-        filters.push(wasm("kt.rewrite", Role::Rewrite, gateway, options));
-    }
-    filters.extend(gateway.targets.iter().filter_map(|target| {
-        target
-            .key_env
-            .as_ref()
-            .map(|key| only_for(target, &credential(key)))
-    }));
-    filters.push(header_mutation(
-        "kt.clean",
-        &json!([{"remove": TARGET_HEADER}]),
-    ));
-    filters.push(codec());
-    filters.into()
+/// Filters of an order, run once per attempt: they say which target was picked.
+pub(crate) fn for_order() -> Value {
+    json!([
+        header_mutation("kt.target", &json!([
+            {"append": {"header": {"key": internal_header::TARGET, "value": "%UPSTREAM_METADATA(kt:id)%"},
+                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}])),
+        codec(),
+    ])
+}
+
+fn router() -> Value {
+    json!({"name": "envoy.filters.http.router", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": true}})
 }
 
 fn wasm(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
-    let role_name = if role == Role::Policy {
-        "policy"
-    } else {
-        "rewrite"
-    };
+    let mut config = plugin(name, role, gateway, options);
+    // Headers wait for the verdict on the body.
+    config["allow_on_headers_stop_iteration"] = json!(true);
     json!({"name": name, "typed_config": {
-    "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-    "config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": config}})
+}
+
+fn plugin(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
+    // One machine for the policies and one for the attempts: a fault in one does not take the other along. The common
+    // id shares data.
+    let machine = if role == Role::Policy { "policy" } else { "attempts" };
+    json!({
         "name": name.replace('.', "_"),
         // A panic answers 503 until the module is loaded again, a second later; it never lets requests by.
         "failure_policy": "FAIL_RELOAD",
         "reload_config": {"backoff": {"base_interval": "1s"}},
-        // Headers wait for the verdict on the body.
-        "allow_on_headers_stop_iteration": true,
         "vm_config": {
             "vm_id": "kt",
-            // One machine per role: a fault in one does not take the other along. The common id shares data.
-            "configuration": string_value(role_name),
+            "configuration": string_value(machine),
             "runtime": "envoy.wasm.runtime.v8",
             "code": {"local": {"filename": options.wasm}},
         },
         "configuration": string_value(&serde_json::to_string(&filter_config(role, gateway, options)).unwrap_or_default()),
-    }}})
+    })
 }
 
 fn string_value(text: &str) -> Value {
@@ -114,21 +124,35 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         },
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
-        targets: gateway.targets.iter().map(filter_target).collect(),
-        rewrite_per_attempt: rewrites_per_attempt(gateway),
-        stream_timeout: timeouts(gateway).stream,
+        routing: gateway.routing.clone(),
+        targets: filter_targets(gateway, &gateway.targets),
+        without_key: filter_targets(gateway, &gateway.without_key),
+        direct_stream_total_ms: goes_direct(gateway)
+            .then(|| u64::from(exchange_seconds(gateway)) * 1000),
+        model_per_attempt: gateway
+            .targets
+            .iter()
+            .any(|target| Some(&target.model) != gateway.targets.first().map(|first| &first.model)),
     }
 }
 
-fn filter_target(target: &Target) -> kt_policy::Target {
-    kt_policy::Target {
+fn filter_targets(gateway: &Gateway, targets: &[Target]) -> Vec<kt_policy::Target> {
+    let millis = |seconds: u32| u64::from(seconds) * 1000;
+    let described = targets.iter().map(|target| kt_policy::Target {
         id: target.id.clone(),
         provider: target.provider.to_owned(),
         model: target.model.clone(),
         authority: target.base_url.authority(),
         base_path: target.base_url.path.clone(),
+        weight: target.weight,
+        timeout_ms: millis(target.timeout_seconds),
+        first_token_ms: millis(first_token_seconds(gateway, target)),
         pricing: target.pricing,
-    }
+        description: target.description.clone(),
+        quantizations: target.quantizations.clone(),
+        health_probe: target.health_probe,
+    });
+    described.collect()
 }
 
 fn header_mutation(name: &str, mutations: &Value) -> Value {
@@ -146,21 +170,6 @@ fn credential(key_env: &str) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
             "header_value_prefix": "Bearer ",
             "credential": {"name": secret_name(key_env)}}}}})
-}
-
-/// Runs `filter` only when the attempt goes to `target`.
-fn only_for(target: &Target, filter: &Value) -> Value {
-    json!({"name": format!("kt.auth.{}", target.id), "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        "extension_config": {"name": "envoy.filters.http.credential_injector", "typed_config": filter["typed_config"]},
-        "xds_matcher": {"matcher_list": {"matchers": [{
-            "predicate": {"not_matcher": {"single_predicate": {
-                "input": {"name": "target", "typed_config": {
-                    "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-                    "header_name": TARGET_HEADER}},
-                "value_match": {"exact": target.id}}}},
-            "on_match": {"action": {"name": "skip", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter"}}}}]}}}})
 }
 
 fn codec() -> Value {

@@ -4,12 +4,16 @@
 //! the environment variables that it names.
 //!
 //! ```text
-//! client ─► listener ─► policy filter ─► router
-//!                                          │
-//!            one target:  its cluster ◄────┤
-//!            several:     kt_fallback, ◄────┘
-//!                         a composite of their clusters with, once per attempt,
-//!                         the rewrite filter and the target's key
+//! client ─► listener kt_http ─► policy filter ─► router
+//!                                                  │ x-kt-order, set by the policy filter
+//!                     ┌────────────────────────────┴──────────────┐
+//!        one target, one attempt, no stream              kt_order_<k>: a composite of
+//!                     │                                  hop_<id>, target k first, one per attempt
+//!                     │                                           │
+//!                     │          internal listener kt_targets ◄───┘
+//!                     │          hop filter ─► attempt filter ─► router
+//!                     ▼                                           │ x-kt-target
+//!                target_<id>: TLS and the target's key ◄──────────┘
 //! ```
 
 #![expect(
@@ -22,10 +26,11 @@ mod errors;
 mod filters;
 mod listener;
 mod route;
+mod target_listener;
 mod timeouts;
 mod yaml;
 
-use kt_config::{Gateway, Target};
+use kt_config::Gateway;
 use kt_policy::{FailMode, FilterConfig, Role};
 use serde_json::{Value, json};
 
@@ -138,10 +143,15 @@ pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
             // Nothing that changes Envoy, and no dump of its configuration.
             "allow_paths": [{"exact": "/ready"}, {"prefix": "/stats"}],
         },
+        "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
         "overload_manager": overload_manager(),
         "static_resources": {
             "secrets": secrets(gateway),
-            "listeners": [listener::listener(gateway, options)],
+            "listeners": [
+                listener::listener(gateway, options),
+                target_listener::listener(gateway, options),
+            ],
             "clusters": cluster::clusters(gateway, options),
         },
     })
@@ -183,14 +193,4 @@ fn overload_manager() -> Value {
              "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": 0.95}}]},
         ],
     })
-}
-
-/// The cluster of one target.
-fn cluster_name(target: &Target) -> String {
-    format!("target_{}", target.id)
-}
-
-/// Whether attempts must be rewritten for their target on the way out.
-fn rewrites_per_attempt(gateway: &Gateway) -> bool {
-    gateway.targets.len() > 1
 }

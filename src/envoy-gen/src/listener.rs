@@ -3,7 +3,7 @@
 use kt_config::Gateway;
 use serde_json::{Value, json};
 
-use crate::{Options, errors, filters, route, timeouts::timeouts};
+use crate::{Options, errors, filters, route, timeouts::exchange_seconds};
 
 pub(crate) fn listener(gateway: &Gateway, options: &Options) -> Value {
     json!({
@@ -30,7 +30,7 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
         "strip_any_host_port": true,
         "request_headers_timeout": "10s",
         "request_timeout": "60s",
-        "stream_idle_timeout": format!("{}s", timeouts(gateway).idle_seconds),
+        "stream_idle_timeout": format!("{}s", exchange_seconds(gateway)),
         "common_http_protocol_options": {
             "headers_with_underscores_action": "REJECT_REQUEST",
             "max_headers_count": 100,
@@ -41,7 +41,7 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
             "initial_connection_window_size": 1 << 20},
         "local_reply_config": errors::local_replies(),
         "access_log": access_log(options),
-        "route_config": route::route_config(gateway),
+        "route_config": route::route_config(gateway, options),
         "http_filters": filters::downstream(gateway, options),
     })
 }

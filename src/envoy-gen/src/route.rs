@@ -1,28 +1,23 @@
 //! Routes: what is served, exactly; everything else is refused.
 
 use kt_config::{Gateway, Target};
-use kt_policy::Endpoint;
+use kt_policy::{Endpoint, Page, internal_header, order_cluster};
 use serde_json::{Value, json};
 
 use crate::{
-    MAX_BODY_BYTES,
-    cluster::{ADMIN_CLUSTER, FALLBACK_CLUSTER},
-    cluster_name, errors,
+    MAX_BODY_BYTES, Options,
+    cluster::{ADMIN_CLUSTER, order_len, target_cluster_name},
+    errors,
     filters::POLICY_FILTER,
-    rewrites_per_attempt,
-    timeouts::timeouts,
+    timeouts::{attempt_seconds, exchange_seconds, goes_direct},
 };
-
-/// Statuses that move a request to the next target.
-const FALLBACK_STATUSES: [u16; 5] = [429, 500, 502, 503, 504];
 
 /// Never sent to a provider: the client's credentials, its address, our own and Envoy's headers, and the request for
 /// compressed answers, which could not be inspected.
-const REMOVED_HEADERS: [&str; 9] = [
+const REMOVED_HEADERS: [&str; 8] = [
     "accept-encoding",
     "authorization",
     "cookie",
-    "x-kt-target",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-envoy-external-address",
@@ -30,13 +25,13 @@ const REMOVED_HEADERS: [&str; 9] = [
     "x-envoy-internal",
 ];
 
-pub(crate) fn route_config(gateway: &Gateway) -> Value {
+pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
     let inspected = Endpoint::ALL
         .into_iter()
-        .map(|endpoint| inspected(endpoint, gateway));
+        .map(|endpoint| inspected(endpoint, gateway, options));
+    let pages = Page::ALL.into_iter().map(page);
     let fixed = [
         own_answer("/v1/models", &models(gateway)),
-        own_answer("/health", &health(gateway)),
         own_answer("/keeptrusts/config", &config(gateway)),
         metrics(),
         not_found(),
@@ -44,28 +39,33 @@ pub(crate) fn route_config(gateway: &Gateway) -> Value {
     json!({
         "name": "kt",
         "max_direct_response_body_size_bytes": 1 << 20,
-        "virtual_hosts": [{"name": "kt", "domains": ["*"], "routes": inspected.chain(fixed).collect::<Value>()}],
+        "virtual_hosts": [{"name": "kt", "domains": ["*"], "include_request_attempt_count": true, "routes": inspected.chain(pages).chain(fixed).collect::<Value>()}],
     })
 }
 
 /// A path whose requests and responses the policies judge.
-fn inspected(endpoint: Endpoint, gateway: &Gateway) -> Value {
-    let limits = timeouts(gateway);
+fn inspected(endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value {
+    let total = exchange_seconds(gateway);
     let mut action = json!({
-        "cluster": if rewrites_per_attempt(gateway) { FALLBACK_CLUSTER.to_owned() } else { gateway.targets.first().map_or_else(String::new, cluster_name) },
-        "timeout": format!("{}s", limits.total_seconds),
-        "idle_timeout": format!("{}s", limits.idle_seconds),
+        "timeout": format!("{total}s"),
+        "idle_timeout": format!("{total}s"),
+        // Which attempt may follow, and after what, is the attempt filter's to say; a broken connection to it is the
+        // one failure that it cannot mark.
         "retry_policy": {
-            "retry_on": "reset,connect-failure,refused-stream,retriable-status-codes",
-            "retriable_status_codes": FALLBACK_STATUSES,
-            "num_retries": gateway.targets.len() - 1,
-            "per_try_timeout": format!("{}s", limits.per_try_seconds),
-            "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+            "retry_on": "retriable-headers,reset,connect-failure",
+            "retriable_headers": [{"name": internal_header::FAILOVER, "present_match": true}],
+            "num_retries": order_len(gateway) - 1,
+            "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
         },
     });
-    if let [target] = gateway.targets.as_slice() {
-        action["host_rewrite_literal"] = json!(target.base_url.authority());
-        action["prefix_rewrite"] = json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
+    match gateway.targets.as_slice() {
+        [target] if goes_direct(gateway) => {
+            action["timeout"] = json!(format!("{}s", attempt_seconds(target, false)));
+            action["host_rewrite_literal"] = json!(target.base_url.authority());
+            action["prefix_rewrite"] = json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
+            set_cluster(&mut action, &target_cluster_name(target), options);
+        }
+        _ => set_cluster(&mut action, &order_cluster(0), options),
     }
     json!({
         "name": format!("/v1{}", endpoint.suffix()),
@@ -74,8 +74,26 @@ fn inspected(endpoint: Endpoint, gateway: &Gateway) -> Value {
         "request_body_buffer_limit": MAX_BODY_BYTES,
         "request_headers_to_remove": REMOVED_HEADERS,
         // A provider's cookies are no business of its clients' clients.
-        "response_headers_to_remove": ["set-cookie"],
+        "response_headers_to_remove": ["set-cookie", internal_header::FAILOVER],
         "route": action,
+    })
+}
+
+/// The policy filter chooses the cluster; without it, there is one.
+fn set_cluster(action: &mut Value, cluster: &str, options: &Options) {
+    if options.without_filter {
+        action["cluster"] = json!(cluster);
+    } else {
+        action["cluster_header"] = json!(internal_header::ORDER);
+    }
+}
+
+/// A path that the policy filter answers itself. The body here is what a gateway without it would say.
+fn page(page: Page) -> Value {
+    json!({
+        "name": page.path(),
+        "match": exactly("GET", page.path()),
+        "direct_response": {"status": 503},
     })
 }
 
@@ -135,10 +153,6 @@ fn models(gateway: &Gateway) -> Value {
     json!({"object": "list", "data": list})
 }
 
-fn health(gateway: &Gateway) -> Value {
-    json!({"status": "healthy", "version": env!("CARGO_PKG_VERSION"), "policies_loaded": gateway.policies.len()})
-}
-
 /// `GET /keeptrusts/config`: what is configured, without secrets.
 fn config(gateway: &Gateway) -> Value {
     let chain: Value = gateway
@@ -151,7 +165,11 @@ fn config(gateway: &Gateway) -> Value {
         "pack": {"name": gateway.pack.name, "version": gateway.pack.version, "enabled": gateway.pack.enabled},
         "policies": {"chain": chain},
         "providers": {
-            "strategy": gateway.strategy.name(),
+            "strategy": gateway.routing.strategy.name(),
+            "retry": gateway.routing.retry,
+            "circuit_breaker": gateway.routing.circuit_breaker,
+            "fallback": gateway.routing.fallback,
+            "latency": gateway.routing.latency,
             "targets": gateway.targets.iter().map(target).collect::<Value>(),
         },
     })
@@ -166,5 +184,8 @@ fn target(target: &Target) -> Value {
         "quantizations": target.quantizations,
         "timeout_seconds": target.timeout_seconds,
         "stream_timeout_seconds": target.stream_timeout_seconds,
+        "weight": target.weight,
+        "pricing": target.pricing,
+        "health_probe": target.health_probe,
     })
 }

@@ -9,7 +9,12 @@
     reason = "calls into the host; each is wrapped in a safe function in this file"
 )]
 
-use std::ptr::{null, null_mut, slice_from_raw_parts_mut};
+use std::{
+    ptr::{null, null_mut, slice_from_raw_parts_mut},
+    time::Duration,
+};
+
+use proxy_wasm::hostcalls::dispatch_http_call;
 
 /// The host refused a call: an internal failure, answered by the fail mode.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +27,7 @@ pub(crate) enum Map {
     RequestHeaders = 0,
     ResponseHeaders = 2,
     ResponseTrailers = 3,
+    CallResponseHeaders = 6,
 }
 
 /// `proxy_buffer_type_t`
@@ -30,11 +36,15 @@ pub(crate) enum Map {
 pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
+    DownstreamData = 2,
     PluginConfiguration = 7,
 }
 
 const STATUS_OK: u32 = 0;
 const STATUS_NOT_FOUND: u32 = 1;
+const STATUS_CAS_MISMATCH: u32 = 8;
+/// `proxy_stream_type_t`: towards the provider.
+const STREAM_REQUEST: u32 = 0;
 /// `proxy_stream_type_t`: towards the client.
 const STREAM_RESPONSE: u32 = 1;
 const METRIC_COUNTER: u32 = 0;
@@ -109,6 +119,9 @@ unsafe extern "C" {
         cas: u32,
     ) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
 }
@@ -265,23 +278,61 @@ pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<(), HostError> {
     done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
-pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>, HostError> {
+/// The value of `key` with the number of its version.
+pub(crate) fn shared(key: &str) -> Result<Option<(Vec<u8>, u32)>, HostError> {
     let mut answer = Answer::new();
-    let mut cas = 0;
+    let mut version = 0;
     let status = unsafe {
         proxy_get_shared_data(
             key.as_ptr(),
             key.len(),
             &raw mut answer.bytes,
             &raw mut answer.len,
-            &raw mut cas,
+            &raw mut version,
         )
     };
-    answer.take(status)
+    Ok(answer.take(status)?.map(|bytes| (bytes, version)))
 }
 
-pub(crate) fn share(key: &str, value: &[u8]) -> Result<(), HostError> {
-    done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) })
+/// Writes the value of `key` if it still has this version; 0 is any. False when it has another.
+pub(crate) fn share(key: &str, value: &[u8], version: u32) -> Result<bool, HostError> {
+    let status = unsafe {
+        proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    };
+    if status == STATUS_CAS_MISMATCH {
+        return Ok(false);
+    }
+    done(status).map(|()| true)
+}
+
+pub(crate) fn continue_request() -> Result<(), HostError> {
+    done(unsafe { proxy_continue_stream(STREAM_REQUEST) })
+}
+
+/// Makes the calls that follow speak for another stream.
+pub(crate) fn act_for(context: u32) -> Result<(), HostError> {
+    done(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Sets how often `on_tick` comes; 0 is never.
+pub(crate) fn set_tick_period(millis: u32) -> Result<(), HostError> {
+    done(unsafe { proxy_set_tick_period_milliseconds(millis) })
+}
+
+/// Sends a request without a body to a cluster. The answer comes back under the token. This is the SDK's own call,
+/// since the SDK hands on answers to its own tokens only.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: Vec<(&str, &str)>,
+    timeout: Duration,
+) -> Result<u32, HostError> {
+    dispatch_http_call(cluster, headers, None, vec![], timeout).map_err(|_| HostError)
 }
 
 pub(crate) fn reset_response() -> Result<(), HostError> {

@@ -1,5 +1,7 @@
 //! What the filter asks of Envoy, in its own words. Nothing here panics; nothing else calls the host.
 
+use std::time::Duration;
+
 use kt_policy::{ErrorReply, Patch};
 
 use crate::ffi::{self, Buffer, Map};
@@ -13,6 +15,8 @@ pub(crate) enum Headers {
     Request,
     /// Of the response.
     Response,
+    /// Of the answer to a call.
+    Call,
 }
 
 impl Headers {
@@ -20,6 +24,7 @@ impl Headers {
         match self {
             Self::Request => Map::RequestHeaders,
             Self::Response => Map::ResponseHeaders,
+            Self::Call => Map::CallResponseHeaders,
         }
     }
 }
@@ -89,14 +94,33 @@ pub(crate) fn replace_body(which: Body, len: usize, bytes: &[u8]) -> Result<(), 
     ffi::set_buffer(which.buffer(), len, bytes)
 }
 
+/// The first `len` bytes of what a connection brought.
+pub(crate) fn sent(len: usize) -> Option<Vec<u8>> {
+    ffi::buffer(Buffer::DownstreamData, len).ok()?
+}
+
+/// Overwrites the beginning of what a connection brought.
+pub(crate) fn replace_sent(bytes: &[u8]) -> Result<(), HostError> {
+    ffi::set_buffer(Buffer::DownstreamData, bytes.len(), bytes)
+}
+
 /// Answers in place of the provider.
 pub(crate) fn reply(reply: &ErrorReply) -> Result<(), HostError> {
+    let retry_after = reply.retry_after_seconds.map(|seconds| seconds.to_string());
     let mut headers = vec![("content-type", "application/json")];
     if reply.status == 409 {
         // The official OpenAI clients repeat a request on 409; a verdict will not change.
         headers.push(("x-should-retry", "false"));
     }
-    ffi::send_response(reply.status, &headers, &reply.body())
+    if let Some(seconds) = &retry_after {
+        headers.push(("retry-after", seconds));
+    }
+    answer(reply.status, &headers, &reply.body())
+}
+
+/// Answers in place of whoever else would.
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HostError> {
+    ffi::send_response(status, headers, body)
 }
 
 /// Cuts the connection to the client.
@@ -123,14 +147,61 @@ pub(crate) fn publish(name: &str, value: &str) {
 
 /// Reads shared data.
 pub(crate) fn shared(key: &str) -> Option<Vec<u8>> {
-    ffi::shared(key).ok()?
+    ffi::shared(key).ok()?.map(|(bytes, _)| bytes)
 }
 
 /// Writes shared data.
 pub(crate) fn share(key: &str, value: &[u8]) {
-    if ffi::share(key, value).is_err() {
+    if ffi::share(key, value, 0).is_err() {
         log::error!("shared data could not be written");
     }
+}
+
+/// Changes shared data, against all other workers: `change` sees the current value and may run again.
+pub(crate) fn update<T>(key: &str, mut change: impl FnMut(Option<&[u8]>) -> (Vec<u8>, T)) -> Option<T> {
+    loop {
+        let current = ffi::shared(key).ok()?;
+        let (bytes, version) = match &current {
+            Some((bytes, version)) => (Some(bytes.as_slice()), *version),
+            None => (None, 0),
+        };
+        let (value, result) = change(bytes);
+        if ffi::share(key, &value, version).ok()? {
+            return Some(result);
+        }
+    }
+}
+
+/// Lets a request go on that was held back.
+pub(crate) fn continue_request() -> Result<(), HostError> {
+    ffi::continue_request()
+}
+
+/// Makes the calls that follow speak for another stream.
+pub(crate) fn act_for(context: u32) -> Result<(), HostError> {
+    ffi::act_for(context)
+}
+
+/// Sets how often the root context is called; 0 is never.
+pub(crate) fn set_tick_period(millis: u32) {
+    if ffi::set_tick_period(millis).is_err() {
+        log::error!("the timer could not be set");
+    }
+}
+
+/// Sends a `GET` to a cluster; the answer comes to the root context under the token.
+pub(crate) fn get(
+    cluster: &str,
+    authority: &str,
+    path: &str,
+    timeout: Duration,
+) -> Result<u32, HostError> {
+    let headers = vec![
+        (":method", "GET"),
+        (":path", path),
+        (":authority", authority),
+    ];
+    ffi::http_call(cluster, headers, timeout)
 }
 
 /// The plugin's configuration.

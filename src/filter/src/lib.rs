@@ -1,22 +1,26 @@
 //! The filter that Envoy loads: a thin shell around `kt-policy`.
 //!
-//! A callback reads from the host, asks the engine and carries out the answer. One module has two roles, each in a
-//! machine of its own: the *policy* filter sits downstream and judges every request and response; the *rewrite*
-//! filter sits upstream and runs once per attempt, when there are several targets.
+//! A callback reads from the host, asks the engine and carries out the answer. One module has three roles: the
+//! *policy* filter sits at the listener, judges every request and response and chooses the target; the *attempt*
+//! filter sits in front of the targets and runs once per attempt; the *hop* filter makes the connection between the
+//! two one whose end can be seen.
 //!
 //! Nothing here may panic: a panic ends every stream of the Envoy worker. All host calls are in [`ffi`], which turns
 //! every status into a value.
 
 #![cfg(target_arch = "wasm32")]
 
-mod attempts;
+mod alarms;
+mod attempt_stream;
 #[cfg(feature = "drill")]
 mod drill;
 mod ffi;
+mod hop_stream;
 mod host;
 mod plugin;
 mod policy_stream;
-mod rewrite_stream;
+mod probes;
+mod shared;
 
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;

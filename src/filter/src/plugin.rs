@@ -4,14 +4,18 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{Engine, FilterConfig, Role, event::EventChain};
 use proxy_wasm::{
-    traits::{Context, HttpContext, RootContext},
+    traits::{Context, HttpContext, RootContext, StreamContext},
     types::ContextType,
 };
 
 use crate::{
+    alarms::Alarms,
+    attempt_stream::AttemptStream,
+    hop_stream::HopStream,
     host::{self, Counter},
-    policy_stream::PolicyStream,
-    rewrite_stream::RewriteStream,
+    policy_stream::{Exchanges, PolicyStream},
+    probes::Probes,
+    shared,
 };
 
 /// The configuration of this machine, once it is read.
@@ -19,10 +23,38 @@ use crate::{
 pub(crate) struct Plugin {
     engine: Option<Arc<Engine>>,
     events: Option<Rc<RefCell<EventChain>>>,
+    exchanges: Option<Rc<Exchanges>>,
     faults: Option<Counter>,
+    probes: Probes,
+    alarms: Rc<RefCell<Alarms>>,
 }
 
-impl Context for Plugin {}
+impl Plugin {
+    fn role(&self) -> Option<Role> {
+        self.engine.as_ref().map(|engine| engine.config().role)
+    }
+
+    fn start(&mut self, config: FilterConfig) {
+        let (now, random) = (host::now_us(), random());
+        shared::prepare(&config);
+        if config.role == Role::Policy {
+            Probes::start(&config);
+        }
+        self.engine = Some(Arc::new(Engine::new(config)));
+        self.faults = Some(Counter::define("keeptrusts_engine_faults_total"));
+        self.exchanges = Some(Rc::new(Exchanges::new(random)));
+        let chain_id = format!("{now:x}-{random:016x}");
+        self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
+    }
+}
+
+impl Context for Plugin {
+    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+        if let Some(engine) = &self.engine {
+            self.probes.answered(token, engine.config());
+        }
+    }
+}
 
 impl RootContext for Plugin {
     /// False makes Envoy reject the configuration and keep the one it has.
@@ -30,9 +62,7 @@ impl RootContext for Plugin {
         let json = host::plugin_configuration(len).unwrap_or_default();
         match FilterConfig::from_json(&json) {
             Ok(config) => {
-                self.engine = Some(Arc::new(Engine::new(config)));
-                self.faults = Some(Counter::define("keeptrusts_engine_faults_total"));
-                self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id()))));
+                self.start(config);
                 true
             }
             Err(reason) => {
@@ -42,26 +72,61 @@ impl RootContext for Plugin {
         }
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+    fn on_tick(&mut self) {
+        match (self.role(), &self.engine) {
+            (Some(Role::Policy), Some(engine)) => self.probes.tick(engine.config()),
+            (Some(Role::Attempt), _) => wake(&self.alarms),
+            _ => {}
+        }
     }
 
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+    fn get_type(&self) -> Option<ContextType> {
+        Some(match self.role()? {
+            Role::Hop => ContextType::StreamContext,
+            Role::Policy | Role::Attempt => ContextType::HttpContext,
+        })
+    }
+
+    fn create_stream_context(&self, _: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::<HopStream>::default())
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         let engine = self.engine.clone()?;
         match engine.config().role {
             Role::Policy => Some(Box::new(PolicyStream::new(
                 engine,
                 self.events.clone()?,
+                self.exchanges.clone()?,
                 self.faults?,
             ))),
-            Role::Rewrite => Some(Box::new(RewriteStream::new(engine))),
+            Role::Attempt => Some(Box::new(AttemptStream::new(
+                engine,
+                context,
+                self.alarms.clone(),
+            ))),
+            Role::Hop => None,
         }
     }
 }
 
-/// Unique per machine: the time and a random seed of the standard library.
-fn chain_id() -> String {
+/// Wakes the attempts whose time has come.
+fn wake(alarms: &RefCell<Alarms>) {
+    let due = alarms
+        .try_borrow_mut()
+        .map(|mut alarms| alarms.due(host::now_us()))
+        .unwrap_or_default();
+    for (context, attempt) in due {
+        if host::act_for(context).is_ok()
+            && let Ok(mut attempt) = attempt.try_borrow_mut()
+        {
+            attempt.wake();
+        }
+    }
+}
+
+/// A random number, from a random seed of the standard library.
+fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    let now = host::now_us();
-    format!("{now:x}-{:016x}", RandomState::new().hash_one(now))
+    RandomState::new().hash_one(host::now_us())
 }

@@ -1,19 +1,26 @@
 //! The policy filter: one context per exchange, from the request's headers to its event.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use kt_policy::{
-    BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Patch, StreamStep,
-    event::{self, Attempt, EventChain, Facts},
+    BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Page, Patch, StreamStep, Target,
+    event::{self, EventChain, Facts},
+    internal_header, order_cluster,
 };
+use kt_routing::{Attempt, Ending, Failure, Ticket, choose::Choice};
 use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
 
 use crate::{
-    attempts,
+    attempt_stream::failure_text,
     host::{self, Body, Counter, Headers, HostError},
+    shared,
 };
 
 /// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
@@ -35,17 +42,43 @@ enum Mode {
     Cut { swallowed: usize },
 }
 
+/// Names exchanges, each by a name of its own.
+pub(crate) struct Exchanges {
+    machine: u64,
+    count: Cell<u64>,
+}
+
+impl Exchanges {
+    /// `machine` is a random number.
+    pub(crate) fn new(machine: u64) -> Self {
+        Self {
+            machine,
+            count: Cell::new(0),
+        }
+    }
+
+    fn next(&self) -> String {
+        let count = self.count.get();
+        self.count.set(count + 1);
+        format!("{:x}-{count:x}", self.machine)
+    }
+}
+
 /// The context of one exchange.
 pub(crate) struct PolicyStream {
     exchange: Exchange,
     events: Rc<RefCell<EventChain>>,
+    exchanges: Rc<Exchanges>,
     faults: Counter,
     mode: Mode,
     facts: Facts,
     forwarded_us: Option<u64>,
+    /// Names the exchange to the filter that makes its attempts; empty when the request goes straight to the target.
+    attempts_of: String,
     /// When the provider answered, and with which status.
     answered: Option<(u64, u16)>,
     finished: bool,
+    is_page: bool,
     /// How much of a whole response is there.
     collected: usize,
 }
@@ -54,17 +87,21 @@ impl PolicyStream {
     pub(crate) fn new(
         engine: Arc<Engine>,
         events: Rc<RefCell<EventChain>>,
+        exchanges: Rc<Exchanges>,
         faults: Counter,
     ) -> Self {
         Self {
             exchange: Exchange::begin(engine),
             events,
+            exchanges,
             faults,
             mode: Mode::Waiting,
             facts: Facts::default(),
             forwarded_us: None,
+            attempts_of: String::new(),
             answered: None,
             finished: false,
+            is_page: false,
             collected: 0,
         }
     }
@@ -80,6 +117,19 @@ impl PolicyStream {
         Action::Pause
     }
 
+    /// Answers a page for operators, which is no exchange.
+    fn show(&mut self, page: Page) -> Action {
+        let config = self.exchange.engine().config();
+        let reply = page.render(config, &shared::states(config), host::now_us());
+        self.mode = Mode::Pass;
+        self.is_page = true;
+        let headers = [("content-type", "application/json")];
+        if host::answer(reply.status, &headers, &reply.body).is_err() {
+            host::reset_response();
+        }
+        Action::Pause
+    }
+
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
         if self.exchange.engine().config().fail_mode == FailMode::Allow {
@@ -89,6 +139,14 @@ impl PolicyStream {
             return Action::Continue;
         }
         self.fail_closed()
+    }
+
+    /// The same for a request of `len` bytes, which still has to find its target.
+    fn fail_request(&mut self, len: usize) -> Action {
+        match self.fail() {
+            Action::Continue => self.route(len, None),
+            held => held,
+        }
     }
 
     /// The answer where going on is no choice in any mode.
@@ -111,39 +169,66 @@ impl PolicyStream {
     }
 
     /// Finds out which endpoint is asked, and drops the query: it could carry text that nothing inspects.
-    fn take_path(&mut self) -> Result<(), HostError> {
-        let path = host::header(Headers::Request, ":path").ok_or(HostError)?;
-        self.exchange.at(Endpoint::of_path(&path).ok_or(HostError)?);
+    fn take_path(&mut self, path: &str) -> Result<(), HostError> {
+        self.exchange.at(Endpoint::of_path(path).ok_or(HostError)?);
         match path.split_once('?') {
             Some((path, _)) => host::set_header(Headers::Request, ":path", Some(path)),
             None => Ok(()),
         }
     }
 
-    /// Lets the request go on.
+    /// Chooses the target and lets the request go on.
+    fn route(&mut self, len: usize, patch: Option<&Patch>) -> Action {
+        let choice = match self.exchange.engine().config() {
+            // Nothing to choose, and nothing that could speak against it.
+            config if config.direct_stream_total_ms.is_some() && !has_probe(&config.targets) => {
+                Choice::First(0)
+            }
+            config => shared::choose(config, host::now_us()),
+        };
+        let first = match choice {
+            Choice::First(first) | Choice::Fastest(first) => first,
+            Choice::NoTarget(wait_us) => {
+                return self.reply(ErrorReply::no_target_available(wait_us));
+            }
+        };
+        let done = self
+            .address(first, len)
+            .and_then(|()| self.forward(len, patch));
+        self.changed(done)
+    }
+
+    /// Says where the request goes.
+    fn address(&mut self, first: usize, len: usize) -> Result<(), HostError> {
+        let is_stream = self.exchange.wants_stream();
+        let config = self.exchange.engine().config();
+        let target = config.targets.get(first).ok_or(HostError)?;
+        let set = |name, value: Option<&str>| host::set_header(Headers::Request, name, value);
+        if config.direct_stream_total_ms.is_some() && !is_stream {
+            return set(internal_header::ORDER, Some(&Target::cluster_of(&target.id)));
+        }
+        set(internal_header::ORDER, Some(&order_cluster(first)))?;
+        set(internal_header::STREAM, is_stream.then_some("1"))?;
+        // What follows is HTTP/1.0, which knows no chunks.
+        set("content-length", Some(&len.to_string()))?;
+        if let Some(total_ms) = config.direct_stream_total_ms {
+            set(
+                "x-envoy-upstream-rq-timeout-ms",
+                Some(&total_ms.to_string()),
+            )?;
+        }
+        let exchange = self.exchanges.next();
+        set(internal_header::EXCHANGE, Some(&exchange))?;
+        self.attempts_of = exchange;
+        Ok(())
+    }
+
+    /// Writes the request that goes on.
     fn forward(&mut self, len: usize, patch: Option<&Patch>) -> Result<(), HostError> {
         #[cfg(feature = "drill")]
         crate::drill::at("change")?;
         if let Some(patch) = patch {
             replace(Headers::Request, Body::Request, len, patch)?;
-        }
-        let limits = self
-            .exchange
-            .engine()
-            .config()
-            .stream_timeout
-            .filter(|_| self.exchange.wants_stream());
-        if let Some(limits) = limits {
-            host::set_header(
-                Headers::Request,
-                "x-envoy-upstream-rq-timeout-ms",
-                Some(&limits.total_ms.to_string()),
-            )?;
-            host::set_header(
-                Headers::Request,
-                "x-envoy-upstream-rq-per-try-timeout-ms",
-                Some(&limits.attempt_ms.to_string()),
-            )?;
         }
         self.forwarded_us = Some(host::now_us());
         Ok(())
@@ -167,6 +252,13 @@ impl PolicyStream {
         let Ok(bytes) = host::body(Body::Response, len) else {
             return self.fail();
         };
+        if end && !self.attempts_of.is_empty() {
+            let trail = shared::trail(&self.attempts_of);
+            if !trail.is_complete {
+                self.exchange
+                    .break_off(trail.failure().unwrap_or(Failure::Connection));
+            }
+        }
         let mut out = Vec::with_capacity(len + 256);
         if self.exchange.response_bytes(&bytes, end, &mut out) == StreamStep::Cut {
             self.mode = Mode::Cut { swallowed: 0 };
@@ -204,6 +296,12 @@ impl PolicyStream {
                 "The provider's answer is compressed and cannot be inspected",
             ));
         }
+        if !self.attempts_of.is_empty()
+            && let Some(failure) = host::header(Headers::Response, internal_header::FAILURE)
+        {
+            let reply = self.reply_to(&failure);
+            return self.reply(reply);
+        }
         if self.facts.status >= 500 {
             return self.reply(ErrorReply::upstream_failed("The provider failed"));
         }
@@ -231,37 +329,86 @@ impl PolicyStream {
         }
     }
 
-    /// What is known of the attempts: from the rewrite filter, or from this end where there is one target.
+    /// What the client is told when no attempt got an answer.
+    fn reply_to(&self, failure: &str) -> ErrorReply {
+        let retry_after =
+            host::header(Headers::Response, "retry-after").and_then(|seconds| seconds.parse().ok());
+        if failure == "engine" {
+            return ErrorReply::engine_unavailable();
+        }
+        // Targets that were left out say nothing about the attempts before.
+        match Failure::named(failure).or_else(|| shared::trail(&self.attempts_of).failure()) {
+            Some(failure) => ErrorReply::attempts_failed(failure, retry_after),
+            None => ErrorReply::no_target_available(retry_after.unwrap_or(1) * 1_000_000),
+        }
+    }
+
+    /// What is known of the attempts: from the filter that made them, or from this end where there was one.
     fn collect_attempts(&mut self, ended_us: u64) {
         let Some(forwarded_us) = self.forwarded_us else {
             return;
         };
-        let config = self.exchange.engine().config();
-        if config.rewrite_per_attempt {
-            self.facts.attempts = attempts::recorded(&self.facts.request_id);
+        if self.attempts_of.is_empty() {
+            self.facts.attempts.extend(self.direct_attempt(forwarded_us, ended_us));
             return;
         }
-        let Some(target) = config.targets.first() else {
-            return;
-        };
-        let error = if self.finished && self.facts.failure.is_none() {
-            None
-        } else {
-            host::property(&["response", "code_details"])
-        };
-        self.facts.attempts.push(Attempt {
-            target_id: target.id.clone(),
-            status: self.answered.map(|(_, status)| status),
-            latency_ms: self
-                .answered
-                .map_or(ended_us, |(at, _)| at)
-                .saturating_sub(forwarded_us)
-                / 1000,
-            error: error
-                .filter(|error| error != "via_upstream")
-                .map(|error| attempts::failure_text(&error)),
-        });
+        self.facts.attempts = shared::trail(&self.attempts_of).attempts;
+        if let Some(last) = self.facts.attempts.last_mut()
+            && last.status.is_none()
+            && last.error.is_none()
+        {
+            last.latency_ms = ended_us.saturating_sub(forwarded_us) / 1000;
+            last.error = Some("cut off before an answer".to_owned());
+        }
     }
+
+    /// The attempt of an exchange that went straight to the only target; also counts it.
+    fn direct_attempt(&self, forwarded_us: u64, ended_us: u64) -> Option<Attempt> {
+        let config = self.exchange.engine().config();
+        let target = config.targets.first()?;
+        let status = self.answered.map(|(_, status)| status);
+        let details = host::property(&["response", "code_details"]).unwrap_or_default();
+        let failure = match status {
+            Some(status) if self.finished => Failure::of_status(status),
+            _ if details.contains("timeout") => Some(Failure::Timeout),
+            _ => Some(Failure::Connection),
+        };
+        let ended = self.answered.map_or(ended_us, |(at, _)| at);
+        let mut attempt = Attempt {
+            status,
+            latency_ms: ended.saturating_sub(forwarded_us) / 1000,
+            failure,
+            ..Attempt::begin(&target.id)
+        };
+        let is_client = details.contains("downstream");
+        let is_ours = details.is_empty() || details == "via_upstream";
+        attempt.error = match (failure, status) {
+            (None, _) => None,
+            (Some(_), Some(status)) if self.finished || is_ours => {
+                Some(format!("answered {status}"))
+            }
+            _ => Some(failure_text(&details)),
+        };
+        let words = attempt.error.clone().unwrap_or_default();
+        let ending = match failure {
+            Some(_) if is_client && !self.finished => Ending::Abandoned,
+            Some(failure) => Ending::Failed(failure, &words),
+            None => Ending::Answered,
+        };
+        shared::change_state(&target.id, |state| {
+            state.attempts += 1;
+            state.report(None, Ticket::default(), ending, ended_us);
+            if ending == Ending::Answered {
+                let millis = u32::try_from(attempt.latency_ms).unwrap_or(u32::MAX);
+                state.measure(millis, &config.routing.latency, ended_us);
+            }
+        });
+        Some(attempt)
+    }
+}
+
+fn has_probe(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.health_probe.is_some())
 }
 
 impl Context for PolicyStream {}
@@ -269,8 +416,12 @@ impl Context for PolicyStream {}
 impl HttpContext for PolicyStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.started_us = host::now_us();
-        if self.take_path().is_err() {
-            return self.fail();
+        let path = host::header(Headers::Request, ":path").unwrap_or_default();
+        if let Some(page) = Page::of_path(&path) {
+            return self.show(page);
+        }
+        if self.take_path(&path).is_err() {
+            return self.fail_closed();
         }
         if host::header(Headers::Request, "content-encoding")
             .is_some_and(|encoding| encoding != "identity")
@@ -302,18 +453,17 @@ impl HttpContext for PolicyStream {
         }
         #[cfg(feature = "drill")]
         if crate::drill::at("request").is_err() {
-            return self.fail();
+            return self.fail_request(len);
         }
         let Ok(bytes) = host::body(Body::Request, len) else {
-            return self.fail();
+            return self.fail_request(len);
         };
         let patch = match self.exchange.request_body(&bytes) {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
             BodyStep::Reply(reply) => return self.reply(reply),
         };
-        let done = self.forward(len, patch.as_ref());
-        self.changed(done)
+        self.route(len, patch.as_ref())
     }
 
     /// Trailers end a body that had no end before. They could carry text of their own, and no client of the OpenAI API
@@ -388,6 +538,10 @@ impl HttpContext for PolicyStream {
     }
 
     fn on_log(&mut self) {
+        if self.is_page {
+            host::publish("kt_silent", "1");
+            return;
+        }
         let ended_us = host::now_us();
         self.facts.ended_us = ended_us;
         self.facts.request_id = identifier("x-request-id").unwrap_or_default();

@@ -125,23 +125,23 @@ pub(crate) fn load(path: &Path) -> Result<Gateway, Failure> {
     }
 }
 
-/// Leaves out the targets whose key is not in the environment.
+/// Sets the targets aside whose key is not in the environment.
 fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
     let has_key = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let mut missing = Vec::new();
-    gateway.targets.retain(|target| match &target.key_env {
-        Some(name) if !has_key(name) => {
-            eprintln!(
-                "warning: target `{}` is unavailable: {name} is not set",
-                target.id
-            );
-            missing.push(name.clone());
-            false
+    let (with_key, without_key) = gateway
+        .targets
+        .into_iter()
+        .partition(|target| target.key_env.as_deref().is_none_or(has_key));
+    (gateway.targets, gateway.without_key) = (with_key, without_key);
+    let mut missing: Vec<&str> = Vec::new();
+    for target in &gateway.without_key {
+        let name = target.key_env.as_deref().unwrap_or_default();
+        eprintln!("warning: target `{}` is unavailable: {name} is not set", target.id);
+        if !missing.contains(&name) {
+            missing.push(name);
         }
-        _ => true,
-    });
+    }
     if gateway.targets.is_empty() {
-        missing.dedup();
         let message = format!(
             "error: no target is available\nhint: export {} with the key of its provider",
             missing.join(" or ")
@@ -352,7 +352,7 @@ fn announce(run: &Run, gateway: &Gateway, after: Duration) {
         run.listen,
         after.as_secs_f64(),
         gateway.policies.len(),
-        gateway.strategy.name(),
+        gateway.routing.strategy.name(),
         targets.join(", ")
     );
     // Whoever waits for the line reads from a pipe.

@@ -1,7 +1,8 @@
 //! `kt mock-provider`: an offline provider that speaks the OpenAI format, for the demo and the tests.
 //!
 //! It echoes the last message, or does what a [`Script`] says. A script comes with the request (header
-//! `x-mock-script`), from a queue (`POST /mock/script` with a list), or from `--script FILE` for all requests.
+//! `x-mock-script`), from a queue (`POST /mock/script` with a list), or for all requests from `--script FILE` or
+//! `PUT /mock/script`.
 //! `GET /mock/requests` shows what was received, `DELETE /mock/requests` forgets it.
 
 mod answer;
@@ -51,13 +52,13 @@ pub(crate) struct Arguments {
 
 /// What all connections share.
 pub(crate) struct Provider {
-    default: Script,
     remember: usize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    default: Script,
     queue: VecDeque<Script>,
     requests: VecDeque<Value>,
 }
@@ -74,9 +75,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => Script::default(),
     };
     let provider = Arc::new(Provider {
-        default,
         remember: arguments.remember,
-        state: Mutex::default(),
+        state: Mutex::new(State {
+            default,
+            ..State::default()
+        }),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -130,7 +133,9 @@ async fn exchange(
             Ok(answer::whole(StatusCode::OK, &json!({})))
         }
         (&Method::POST, "/mock/script") => Ok(provider.enqueue(&body)),
+        (&Method::PUT, "/mock/script") => Ok(provider.set_default(&body)),
         (&Method::GET, _) if path.ends_with("/models") => {
+            provider.remember(&head, &body);
             let model = json!({"id": "offline-echo", "object": "model", "created": 0, "owned_by": "keeptrusts"});
             Ok(answer::whole(
                 StatusCode::OK,
@@ -180,11 +185,22 @@ impl Provider {
         }
     }
 
+    fn set_default(&self, body: &Bytes) -> Answer {
+        match serde_json::from_slice(body) {
+            Ok(script) => {
+                self.state().default = script;
+                answer::whole(StatusCode::OK, &json!({}))
+            }
+            Err(error) => answer::error(StatusCode::BAD_REQUEST, &error.to_string()),
+        }
+    }
+
     fn next_script(&self) -> Script {
-        self.state()
+        let mut state = self.state();
+        state
             .queue
             .pop_front()
-            .unwrap_or_else(|| self.default.clone())
+            .unwrap_or_else(|| state.default.clone())
     }
 
     fn remember(&self, head: &hyper::http::request::Parts, body: &Bytes) {

@@ -36,12 +36,13 @@ impl Engine {
         self.config.targets.iter().find(|target| target.id == id)
     }
 
-    /// The target whose model the policy filter sets itself.
-    pub(crate) fn only_target(&self) -> Option<&Target> {
+    /// The model that every target has; the policy filter sets it then.
+    pub(crate) fn common_model(&self) -> Option<&str> {
         self.config
             .targets
             .first()
-            .filter(|_| !self.config.rewrite_per_attempt)
+            .filter(|_| !self.config.model_per_attempt)
+            .map(|target| target.model.as_str())
     }
 
     /// Settings of the audit logger, if it is in the chain.

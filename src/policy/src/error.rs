@@ -1,5 +1,6 @@
 //! The error object that clients receive, in OpenAI's envelope.
 
+use kt_routing::Failure;
 use serde::Serialize;
 
 use crate::{
@@ -21,6 +22,8 @@ pub struct ErrorReply {
     pub policy: Option<PolicyKind>,
     /// `message` of the error object. Never quotes the exchange.
     pub message: String,
+    /// `Retry-After`, in seconds.
+    pub retry_after_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +63,7 @@ impl ErrorReply {
             code,
             policy: Some(stop.policy),
             message: format!("{subject}: {cause}"),
+            retry_after_seconds: None,
         }
     }
 
@@ -71,6 +75,7 @@ impl ErrorReply {
             code: "invalid_request",
             policy: None,
             message,
+            retry_after_seconds: None,
         }
     }
 
@@ -82,6 +87,7 @@ impl ErrorReply {
             code: "unsupported_encoding",
             policy: None,
             message: message.to_owned(),
+            retry_after_seconds: None,
         }
     }
 
@@ -105,6 +111,7 @@ impl ErrorReply {
             code: "upstream_failed",
             policy: None,
             message: message.to_owned(),
+            retry_after_seconds: None,
         }
     }
 
@@ -118,6 +125,57 @@ impl ErrorReply {
             code: "no_target_available",
             policy: None,
             message,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// No target can take the request: 503.
+    pub fn no_target_available(wait_us: u64) -> Self {
+        Self {
+            message: "No target is available".to_owned(),
+            retry_after_seconds: Some(wait_us.div_ceil(1_000_000).max(1)),
+            ..Self::engine_unavailable()
+        }
+    }
+
+    /// The last attempt failed, and no other may follow.
+    pub fn attempts_failed(failure: Failure, retry_after_seconds: Option<u64>) -> Self {
+        let (status, kind, code, message) = match failure {
+            Failure::RateLimit => (
+                429,
+                "rate_limit",
+                "rate_limited",
+                "The provider's rate limit is reached",
+            ),
+            Failure::ServerError => (502, "upstream_error", "upstream_failed", "The provider failed"),
+            Failure::Connection => (
+                502,
+                "upstream_error",
+                "upstream_failed",
+                "The connection to the provider failed",
+            ),
+            Failure::Timeout => (
+                504,
+                "upstream_error",
+                "upstream_timeout",
+                "The provider did not answer in time",
+            ),
+        };
+        Self {
+            status,
+            kind,
+            code,
+            policy: None,
+            message: message.to_owned(),
+            retry_after_seconds,
+        }
+    }
+
+    /// A stream broke off in the middle.
+    pub fn interrupted(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout => Self::attempts_failed(failure, None),
+            _ => Self::upstream_failed("The provider's stream broke off before its end"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The decision event: one JSON object per exchange, without text, personal data or keys.
 
+pub use kt_routing::Attempt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -37,19 +38,6 @@ pub struct Facts {
     pub uninspected: bool,
 }
 
-/// One try at a target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// The target.
-    pub target_id: String,
-    /// Its answer.
-    pub status: Option<u16>,
-    /// From the start of the attempt to the response headers or the failure.
-    pub latency_ms: u64,
-    /// Why it failed, in Envoy's words.
-    pub error: Option<String>,
-}
-
 /// The event's members, in the order in which they are written.
 #[derive(Debug, Serialize)]
 struct Event<'a> {
@@ -68,6 +56,8 @@ struct Event<'a> {
     provider: Option<&'a str>,
     target_id: Option<&'a str>,
     model: Option<&'a str>,
+    target_description: Option<&'a str>,
+    quantizations: Option<&'a str>,
     stream: bool,
     status: u16,
     policy_results: &'a [PolicyResult],
@@ -228,6 +218,8 @@ fn event<'e>(
         provider: target.map(|target| target.provider.as_str()),
         target_id: target.map(|target| target.id.as_str()),
         model: target.map(|target| target.model.as_str()),
+        target_description: target.and_then(|target| target.description.as_deref()),
+        quantizations: target.and_then(|target| target.quantizations.as_deref()),
         stream: exchange.wants_stream(),
         status: facts.status,
         policy_results: tally.results(),

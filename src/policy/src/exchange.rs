@@ -9,6 +9,8 @@ mod stream;
 
 use std::sync::Arc;
 
+use kt_routing::Failure;
+
 use crate::{
     endpoint::Endpoint,
     engine::Engine,
@@ -65,6 +67,7 @@ pub struct Exchange {
     stream: bool,
     failure: Option<ErrorReply>,
     inspector: Option<Box<StreamInspector>>,
+    broken_off: Option<Failure>,
 }
 
 impl Exchange {
@@ -78,6 +81,7 @@ impl Exchange {
             stream: false,
             failure: None,
             inspector: None,
+            broken_off: None,
         }
     }
 
@@ -150,6 +154,11 @@ impl Exchange {
         }
     }
 
+    /// Says that the stream's end is no proper one: what is not settled by then does not leave.
+    pub fn break_off(&mut self, failure: Failure) {
+        self.broken_off = Some(failure);
+    }
+
     /// Judges the next bytes of a streamed response and writes to `out` what the client may have.
     pub fn response_bytes(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) -> StreamStep {
         let tally = &mut self.tally;
@@ -162,6 +171,7 @@ impl Exchange {
             tally,
             usage: &mut self.usage,
             out,
+            broken_off: self.broken_off,
         };
         match inspector.push(bytes, end, &mut pass) {
             Ok(step) => step,

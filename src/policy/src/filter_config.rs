@@ -1,20 +1,23 @@
 //! What the generator hands the filter: the plugin configuration, as JSON.
 
+use kt_routing::{HealthProbe, Routing};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::PolicyConfig;
 
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// Which of the two filters of the module is meant.
+/// Which of the filters of the module is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Downstream: inspects requests and responses.
+    /// At the listener: inspects requests and responses and chooses the target.
     Policy,
-    /// Upstream: sets model, path and host of each attempt for its target.
-    Rewrite,
+    /// In front of the targets, once per attempt: admits it, fits it to its target and judges how it ended.
+    Attempt,
+    /// On the connection between the two.
+    Hop,
 }
 
 /// What happens to what was not inspected: because the engine itself failed, or because it cannot be read.
@@ -60,19 +63,57 @@ pub struct Target {
     pub authority: String,
     /// Path of its API up to and including `/v1`.
     pub base_path: String,
+    /// Share under `weighted_round_robin`.
+    pub weight: f64,
+    /// Longest wait for an answer that is no stream.
+    pub timeout_ms: u64,
+    /// Longest wait for the first token of a stream.
+    pub first_token_ms: u64,
     /// For the cost in events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pricing: Option<Pricing>,
+    /// `description`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `quantizations`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantizations: Option<String>,
+    /// `health_probe`, if it is enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_probe: Option<HealthProbe>,
 }
 
-/// Total time limits of one exchange, retries included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StreamTimeout {
-    /// For the whole exchange.
-    pub total_ms: u64,
-    /// Until one attempt answers.
-    pub attempt_ms: u64,
+impl Target {
+    /// The Envoy cluster that reaches the target with `id`.
+    pub fn cluster_of(id: &str) -> String {
+        format!("target_{id}")
+    }
+}
+
+/// The Envoy cluster that tries target number `first` and then the others.
+pub fn order_cluster(first: usize) -> String {
+    format!("kt_order_{first}")
+}
+
+/// Headers between the filters. None of them reaches a provider or is taken from a client.
+pub mod internal_header {
+    /// The cluster that the router takes.
+    pub const ORDER: &str = "x-kt-order";
+    /// The exchange, so that its attempts find each other.
+    pub const EXCHANGE: &str = "x-kt-exchange";
+    /// Set for streams.
+    pub const STREAM: &str = "x-kt-stream";
+    /// The target of an attempt.
+    pub const TARGET: &str = "x-kt-target";
+    /// On an answer: the attempt failed, and another one may follow.
+    pub const FAILOVER: &str = "x-kt-failover";
+    /// On an answer that is not the provider's: why there is none.
+    pub const FAILURE: &str = "x-kt-failure";
+
+    /// Those of requests.
+    pub const OF_REQUESTS: [&str; 4] = [ORDER, EXCHANGE, STREAM, TARGET];
+    /// Those of answers.
+    pub const OF_ANSWERS: [&str; 2] = [FAILOVER, FAILURE];
 }
 
 /// The plugin configuration.
@@ -81,7 +122,7 @@ pub struct StreamTimeout {
 pub struct FilterConfig {
     /// [`FORMAT`]
     pub format: u32,
-    /// Policy or rewrite filter.
+    /// Which filter this is.
     pub role: Role,
     /// `gateway_id` of events.
     pub gateway_id: String,
@@ -93,14 +134,21 @@ pub struct FilterConfig {
     pub fail_mode: FailMode,
     /// `--unreadable`: whether images, audio, files and remote content are refused.
     pub unreadable: FailMode,
-    /// Targets in the order they are tried.
+    /// How targets are chosen and when the next one is tried.
+    #[serde(default)]
+    pub routing: Routing,
+    /// Targets in the order of the file.
     pub targets: Vec<Target>,
-    /// Whether each attempt is rewritten for its target on the way out. If not, there is one target, whose path
-    /// and host the route sets and whose model the policy filter sets.
-    pub rewrite_per_attempt: bool,
-    /// Set for streaming requests when their limits differ from the route's.
+    /// Targets without a key: they are shown and take no requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_key: Vec<Target>,
+    /// Set when there is one target and one attempt: requests that are no streams go to it without the filter for
+    /// attempts. Streams then get this limit for the whole exchange, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream_timeout: Option<StreamTimeout>,
+    pub direct_stream_total_ms: Option<u64>,
+    /// Whether each attempt gets its target's model. If not, all targets have the same one, and the policy filter sets
+    /// it.
+    pub model_per_attempt: bool,
 }
 
 impl FilterConfig {

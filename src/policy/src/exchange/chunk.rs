@@ -105,6 +105,7 @@ pub(super) struct Chunk<'a> {
     /// Positions in `choices` that have a `finish_reason`.
     finished: Vec<usize>,
     kind: Option<&'a str>,
+    has_error: bool,
     delta: Option<Node>,
     ids: String,
 }
@@ -123,6 +124,7 @@ impl<'a> Chunk<'a> {
         let raw = body.get(node.range.clone()).unwrap_or_default();
         match (member, node.kind) {
             ("type", Kind::String { escaped: false }) => self.kind = Some(raw),
+            ("error", Kind::Object | Kind::String { .. }) => self.has_error = true,
             ("delta", Kind::String { .. }) => {
                 self.delta = Some(node.clone());
                 return true;
@@ -214,6 +216,11 @@ impl<'a> Chunk<'a> {
             )],
             None => vec![(vec![Step::Key("delta".into())], node)],
         }
+    }
+
+    /// Whether the provider says that it failed.
+    pub(super) fn is_error(&self) -> bool {
+        self.has_error || self.kind == Some("error")
     }
 
     /// What ends with this event.

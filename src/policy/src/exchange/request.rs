@@ -123,8 +123,8 @@ pub(super) fn inspect(
         )));
     }
     let mut edits = inspector.finish()?;
-    if let Some(target) = engine.only_target() {
-        replace_model(text, envelope.model, &target.model, &mut edits);
+    if let Some(model) = engine.common_model() {
+        replace_model(text, envelope.model, model, &mut edits);
     }
     let patch = (!edits.is_empty()).then(|| edits.patch(body));
     Ok(Seen {

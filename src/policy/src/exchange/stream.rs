@@ -5,6 +5,8 @@
 //! channels that is settled by then. Text still waiting when its channel ends leaves in the ending event, or in a
 //! chunk of its own before it.
 
+use kt_routing::Failure;
+
 use super::{
     MAX_EVENT_BYTES, StreamStep, Usage,
     channels::Channels,
@@ -28,6 +30,8 @@ pub(super) struct StreamInspector {
     decoder: SseDecoder,
     channels: Channels,
     is_done: bool,
+    /// Whether the answer was said to be complete, or to have failed.
+    is_ended: bool,
 }
 
 impl Default for StreamInspector {
@@ -36,6 +40,7 @@ impl Default for StreamInspector {
             decoder: SseDecoder::with_limit(MAX_EVENT_BYTES),
             channels: Channels::default(),
             is_done: false,
+            is_ended: false,
         }
     }
 }
@@ -46,6 +51,8 @@ pub(super) struct Pass<'p> {
     pub(super) tally: &'p mut Tally,
     pub(super) usage: &'p mut Usage,
     pub(super) out: &'p mut Vec<u8>,
+    /// Why the end is no proper one.
+    pub(super) broken_off: Option<Failure>,
 }
 
 impl StreamInspector {
@@ -59,6 +66,9 @@ impl StreamInspector {
         self.decoder.push(bytes).map_err(|_| unreadable())?;
         self.drain(pass)?;
         if end {
+            if let Some(failure) = pass.broken_off.filter(|_| !self.is_done && !self.is_ended) {
+                return Err(ErrorReply::interrupted(failure));
+            }
             self.decoder.finish();
             self.drain(pass)?;
             self.channels.finish_all(pass)?;
@@ -83,7 +93,9 @@ impl StreamInspector {
                     self.channels.finish_all(pass)?;
                     pass.out.extend_from_slice(event.raw);
                 }
-                Some(payload) => inspect_event(&event, payload, &mut self.channels, pass)?,
+                Some(payload) => {
+                    self.is_ended |= inspect_event(&event, payload, &mut self.channels, pass)?;
+                }
             }
         }
         Ok(())
@@ -97,13 +109,13 @@ pub(super) fn write_error(reply: &ErrorReply, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\n\ndata: [DONE]\n\n");
 }
 
-/// Judges one event and writes what may leave of it.
+/// Judges one event and writes what may leave of it. True when it says that the answer is over.
 fn inspect_event(
     event: &SseEvent<'_>,
     payload: &[u8],
     channels: &mut Channels,
     pass: &mut Pass<'_>,
-) -> Result<(), ErrorReply> {
+) -> Result<bool, ErrorReply> {
     let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
     let hides_tokens = pass.engine.chain().looks_for_pii(Phase::Output);
     let mut chunk = Chunk::default();
@@ -142,7 +154,7 @@ fn inspect_event(
     } else {
         event.write_with(&edits.patch(payload).apply(payload), pass.out);
     }
-    Ok(())
+    Ok(chunk.is_error() || matches!(ending, Ending::Choices(_) | Ending::Stream))
 }
 
 /// Puts what may leave in the place of what came.

@@ -1,0 +1,128 @@
+//! What all workers know together, in Envoy's shared data.
+//!
+//! Envoy cannot delete shared data, so the number of keys is fixed: one per target, a few for the choice, and a ring of
+//! slots for the exchanges in flight.
+
+use kt_policy::FilterConfig;
+use kt_routing::{
+    TargetState, Trail,
+    choose::{self, Choice, Moment},
+};
+
+use crate::host;
+
+/// Exchanges in flight. Two in one slot cost the older one its trail: it may then be tried on a target again.
+const SLOTS: u32 = 16_384;
+const TURN: &str = "kt.turn";
+const FAVOURITE: &str = "kt.favourite";
+const FRESH_SINCE: &str = "kt.fresh_since";
+
+fn target_key(id: &str) -> String {
+    format!("kt.target.{id}")
+}
+
+/// What is known of a target.
+pub(crate) fn state(id: &str) -> TargetState {
+    host::shared(&target_key(id)).map_or_else(TargetState::default, |bytes| {
+        TargetState::from_bytes(&bytes)
+    })
+}
+
+/// What is known of all targets.
+pub(crate) fn states(config: &FilterConfig) -> Vec<TargetState> {
+    config.targets.iter().map(|target| state(&target.id)).collect()
+}
+
+/// Changes what is known of a target. `None` when Envoy refuses.
+pub(crate) fn change_state<T>(
+    id: &str,
+    mut change: impl FnMut(&mut TargetState) -> T,
+) -> Option<T> {
+    host::update(&target_key(id), |bytes| {
+        let mut state = bytes.map_or_else(TargetState::default, TargetState::from_bytes);
+        let result = change(&mut state);
+        (state.to_bytes(), result)
+    })
+}
+
+/// Makes the keys of all targets, before there are workers that could do it at the same time.
+pub(crate) fn prepare(config: &FilterConfig) {
+    for target in &config.targets {
+        if host::shared(&target_key(&target.id)).is_none() {
+            host::share(
+                &target_key(&target.id),
+                &TargetState::default().to_bytes(),
+            );
+        }
+    }
+    if host::shared(TURN).is_none() {
+        host::share(TURN, &0_u64.to_le_bytes());
+    }
+}
+
+fn number(key: &str) -> u64 {
+    host::shared(key)
+        .and_then(|bytes| bytes.first_chunk().copied())
+        .map_or(0, u64::from_le_bytes)
+}
+
+/// Chooses the first target of a request.
+pub(crate) fn choose(config: &FilterConfig, now_us: u64) -> Choice {
+    use kt_routing::Strategy::{Latency, RoundRobin, WeightedRoundRobin};
+    let strategy = config.routing.strategy;
+    let takes_turns = matches!(strategy, Latency | RoundRobin | WeightedRoundRobin);
+    let is_measured = strategy == Latency;
+    let favourite = if is_measured { number(FAVOURITE) } else { 0 };
+    let moment = Moment {
+        now_us,
+        turn: if takes_turns { take_turn() } else { 0 },
+        favourite: usize::try_from(favourite).unwrap_or(0),
+        fresh_since_us: if is_measured { number(FRESH_SINCE) } else { 0 },
+    };
+    let weights: Vec<f64> = config.targets.iter().map(|target| target.weight).collect();
+    let choice = choose::first(&config.routing, &states(config), &weights, moment);
+    if let Choice::Fastest(index) = choice
+        && index as u64 != favourite
+    {
+        host::share(FAVOURITE, &(index as u64).to_le_bytes());
+    }
+    choice
+}
+
+fn take_turn() -> u64 {
+    let taken = host::update(TURN, |bytes| {
+        let turn = bytes
+            .and_then(|bytes| bytes.first_chunk().copied())
+            .map_or(0, u64::from_le_bytes);
+        (turn.wrapping_add(1).to_le_bytes().to_vec(), turn)
+    });
+    taken.unwrap_or(0)
+}
+
+/// Measurements before this time, in microseconds, are too old to choose by.
+pub(crate) fn forget_before(at_us: u64) {
+    host::share(FRESH_SINCE, &at_us.to_le_bytes());
+}
+
+/// FNV-1a (Fowler, Noll, Vo).
+pub(crate) fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+fn slot(exchange: &str) -> String {
+    format!("kt.trail.{}", hash(exchange) % SLOTS)
+}
+
+/// What happened to an exchange so far.
+pub(crate) fn trail(exchange: &str) -> Trail {
+    host::shared(&slot(exchange))
+        .and_then(|bytes| Trail::from_bytes(&bytes, exchange))
+        .unwrap_or_default()
+}
+
+/// Keeps what happened to an exchange.
+pub(crate) fn keep_trail(exchange: &str, trail: &Trail) {
+    host::share(&slot(exchange), &trail.to_bytes(exchange));
+}
