@@ -146,7 +146,8 @@ fn retry(fields: &mut Fields<'_>, report: &mut Report) -> Option<Retry> {
     if read.max_attempts == 1 {
         let path = retry.path_of("max_attempts");
         let position = retry.key_position("max_attempts");
-        let message = "`max_attempts` includes the first attempt, so 1 means that nothing is retried";
+        let message =
+            "`max_attempts` includes the first attempt, so 1 means that nothing is retried";
         report.warning(
             Code::NoEffect,
             &path,
@@ -155,7 +156,13 @@ fn retry(fields: &mut Fields<'_>, report: &mut Report) -> Option<Retry> {
             "use 2 or more, or remove `retry`",
         );
     }
-    retry.finish(&[("backoff_multiplier", "remove it; the delay doubles"), ("jitter", "remove it; delays are always jittered")], report);
+    retry.finish(
+        &[
+            ("backoff_multiplier", "remove it; the delay doubles"),
+            ("jitter", "remove it; delays are always jittered"),
+        ],
+        report,
+    );
     Some(read)
 }
 

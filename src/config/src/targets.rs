@@ -104,33 +104,43 @@ pub(crate) fn targets(
             "add at least one target",
         );
     }
-    if strategy == Some(Strategy::Single) && nodes.len() > 1 {
-        let message = format!(
-            "`strategy: single` uses one target, and there are {}",
-            nodes.len()
-        );
+    let is_complete = targets.len() == nodes.len() && !targets.is_empty();
+    if let Some(strategy) = strategy {
+        fits(strategy, nodes.len(), &targets, (&path, position), report);
+    }
+    is_complete.then_some(targets)
+}
+
+/// Reports targets that contradict the strategy.
+fn fits(
+    strategy: Strategy,
+    count: usize,
+    targets: &[Target],
+    (path, position): (&str, Position),
+    report: &mut Report,
+) {
+    if strategy == Strategy::Single && count > 1 {
+        let message = format!("`strategy: single` uses one target, and there are {count}");
         report.error(
             Code::Contradiction,
-            &path,
+            path,
             position,
             message,
             "use `strategy: fallback`, or remove the other targets",
         );
     }
-    let is_complete = targets.len() == nodes.len() && !targets.is_empty();
-    if is_complete
-        && strategy == Some(Strategy::WeightedRoundRobin)
+    if strategy == Strategy::WeightedRoundRobin
+        && count > 0
         && targets.iter().all(|target| target.weight == 0.0)
     {
         report.error(
             Code::Contradiction,
-            &path,
+            path,
             position,
             "every target has the weight 0, so none would get a request",
             "give at least one target a weight above 0",
         );
     }
-    is_complete.then_some(targets)
 }
 
 fn target(

@@ -14,7 +14,10 @@ pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
     let orders = (0..gateway.targets.len()).map(|first| order(first, gateway));
     let hops = gateway.targets.iter().map(hop);
-    let targets = gateway.targets.iter().map(|target| target_cluster(target, options));
+    let targets = gateway
+        .targets
+        .iter()
+        .map(|target| target_cluster(target, options));
     orders
         .chain(hops)
         .chain(targets)
@@ -46,8 +49,16 @@ fn unlimited() -> Value {
 /// Target number `first`, then the others as they stand in the file, each as often as it may be tried. The attempt
 /// filter passes over what is not to be tried.
 fn order(first: usize, gateway: &Gateway) -> Value {
-    let others = gateway.targets.iter().enumerate().filter(|(index, _)| *index != first);
-    let in_order = gateway.targets.get(first).into_iter().chain(others.map(|(_, target)| target));
+    let others = gateway
+        .targets
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != first);
+    let in_order = gateway
+        .targets
+        .get(first)
+        .into_iter()
+        .chain(others.map(|(_, target)| target));
     let tries = usize::try_from(gateway.routing.retry.max_attempts).unwrap_or(1);
     let entries: Value = in_order
         .flat_map(|target| std::iter::repeat_n(json!({"name": hop_name(target)}), tries))

@@ -26,7 +26,8 @@ pub(crate) fn downstream(gateway: &Gateway, options: &Options) -> Value {
 
 /// Filters of the internal listener.
 pub(crate) fn at_targets(gateway: &Gateway, options: &Options) -> Value {
-    let attempt = (!options.without_filter).then(|| wasm("kt.attempt", Role::Attempt, gateway, options));
+    let attempt =
+        (!options.without_filter).then(|| wasm("kt.attempt", Role::Attempt, gateway, options));
     attempt.into_iter().chain([router()]).collect()
 }
 
@@ -62,9 +63,12 @@ pub(crate) fn for_target(target: &Target) -> Value {
 /// Filters of an order, run once per attempt: they say which target was picked.
 pub(crate) fn for_order() -> Value {
     json!([
-        header_mutation("kt.target", &json!([
+        header_mutation(
+            "kt.target",
+            &json!([
             {"append": {"header": {"key": internal_header::TARGET, "value": "%UPSTREAM_METADATA(kt:id)%"},
-                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}])),
+                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}])
+        ),
         codec(),
     ])
 }
@@ -87,7 +91,11 @@ fn wasm(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
 fn plugin(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
     // One machine for the policies and one for the attempts: a fault in one does not take the other along. The common
     // id shares data.
-    let machine = if role == Role::Policy { "policy" } else { "attempts" };
+    let machine = if role == Role::Policy {
+        "policy"
+    } else {
+        "attempts"
+    };
     json!({
         "name": name.replace('.', "_"),
         // A panic answers 503 until the module is loaded again, a second later; it never lets requests by.

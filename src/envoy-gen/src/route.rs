@@ -62,7 +62,8 @@ fn inspected(endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value 
         [target] if goes_direct(gateway) => {
             action["timeout"] = json!(format!("{}s", attempt_seconds(target, false)));
             action["host_rewrite_literal"] = json!(target.base_url.authority());
-            action["prefix_rewrite"] = json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
+            action["prefix_rewrite"] =
+                json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
             set_cluster(&mut action, &target_cluster_name(target), options);
         }
         _ => set_cluster(&mut action, &order_cluster(0), options),

@@ -61,9 +61,11 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
 /// When a target breaks off while the attempt filter holds its headers back, Envoy answers past all filters. The answer
 /// says what the filter would.
 fn cut_off() -> Value {
-    let header = |name, value| json!({
+    let header = |name, value| {
+        json!({
         "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+    };
     json!({
         "filter": {"extension_filter": {"name": "cel", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",

@@ -170,7 +170,12 @@ impl Attempting {
     fn begin(&mut self) -> Result<Action, HostError> {
         let id = host::header(Headers::Request, internal_header::TARGET).ok_or(HostError)?;
         let place = |target: &Target| target.id == id;
-        self.index = self.config().targets.iter().position(place).ok_or(HostError)?;
+        self.index = self
+            .config()
+            .targets
+            .iter()
+            .position(place)
+            .ok_or(HostError)?;
         self.exchange =
             host::header(Headers::Request, internal_header::EXCHANGE).ok_or(HostError)?;
         self.is_stream = host::header(Headers::Request, internal_header::STREAM).is_some();
@@ -180,9 +185,12 @@ impl Attempting {
             return Ok(self.admit());
         }
         self.trail = shared::trail(&self.exchange);
-        let admission =
-            self.trail
-                .admits(&id, &self.config().routing, self.other_is_available(), self.seed());
+        let admission = self.trail.admits(
+            &id,
+            &self.config().routing,
+            self.other_is_available(),
+            self.seed(),
+        );
         Ok(match admission {
             Admission::Go(0) => self.admit(),
             Admission::Go(wait_ms) => {
@@ -203,11 +211,15 @@ impl Attempting {
     fn other_is_available(&self) -> bool {
         let breaker = self.config().routing.circuit_breaker.as_ref();
         let now_us = host::now_us();
-        self.config().targets.iter().enumerate().any(|(index, target)| {
-            index != self.index
-                && !self.trail.has_tried(&target.id)
-                && shared::state(&target.id).available(breaker, now_us).is_ok()
-        })
+        self.config()
+            .targets
+            .iter()
+            .enumerate()
+            .any(|(index, target)| {
+                index != self.index
+                    && !self.trail.has_tried(&target.id)
+                    && shared::state(&target.id).available(breaker, now_us).is_ok()
+            })
     }
 
     /// The next entry of the order is up.
@@ -332,7 +344,12 @@ impl Attempting {
     /// The target answered, with an error.
     fn take_refusal(&mut self, status: u16) -> Action {
         let failure = Failure::of_status(status);
-        let is_listed = self.config().routing.retry.retryable_status_codes.contains(&status);
+        let is_listed = self
+            .config()
+            .routing
+            .retry
+            .retryable_status_codes
+            .contains(&status);
         if failure.is_none() && !is_listed {
             self.succeed(status);
             return Action::Continue;
@@ -386,9 +403,10 @@ impl Attempting {
                 Action::Continue
             }
             Opening::Error => self.fail_opening(Failure::ServerError, "error in place of a stream"),
-            Opening::Undecided if end => {
-                self.fail_opening(Failure::Connection, "the stream ended before its first token")
-            }
+            Opening::Undecided if end => self.fail_opening(
+                Failure::Connection,
+                "the stream ended before its first token",
+            ),
             Opening::Undecided => Action::Pause,
         }
     }
@@ -435,8 +453,11 @@ impl Attempting {
             }
             None => self.report(Ending::Answered, None, now_us),
         }
-        self.trail
-            .next(&self.config().routing, self.other_is_available(), self.seed())
+        self.trail.next(
+            &self.config().routing,
+            self.other_is_available(),
+            self.seed(),
+        )
     }
 
     /// The target failed after it had begun a stream, of which nothing has left yet.
@@ -453,7 +474,12 @@ impl Attempting {
     fn report(&self, ending: Ending<'_>, measured_ms: Option<u64>, now_us: u64) {
         let routing = &self.config().routing;
         let slower_since = shared::change_state(&self.target_id(), |state| {
-            state.report(routing.circuit_breaker.as_ref(), self.ticket, ending, now_us);
+            state.report(
+                routing.circuit_breaker.as_ref(),
+                self.ticket,
+                ending,
+                now_us,
+            );
             let millis = u32::try_from(measured_ms?).unwrap_or(u32::MAX);
             state.measure(millis, &routing.latency, now_us)
         });
@@ -493,23 +519,22 @@ impl Attempting {
 /// Says on an answer why it is none, and whether another attempt may follow.
 fn mark(failure: Option<Failure>, next: Next) -> Action {
     let fails_over = (next != Next::Nothing).then_some("1");
-    let done = host::set_header(Headers::Response, internal_header::FAILOVER, fails_over).and_then(
-        |()| match failure {
-            Some(failure) => host::set_header(
-                Headers::Response,
-                internal_header::FAILURE,
-                Some(failure.name()),
-            ),
-            None => Ok(()),
-        },
-    );
-    match done {
-        Ok(()) => Action::Continue,
-        Err(HostError) => {
-            host::reset_response();
-            Action::Pause
-        }
+    let done =
+        host::set_header(Headers::Response, internal_header::FAILOVER, fails_over).and_then(|()| {
+            match failure {
+                Some(failure) => host::set_header(
+                    Headers::Response,
+                    internal_header::FAILURE,
+                    Some(failure.name()),
+                ),
+                None => Ok(()),
+            }
+        });
+    if done.is_err() {
+        host::reset_response();
+        return Action::Pause;
     }
+    Action::Continue
 }
 
 /// Envoy's words for a failure, without anything that could be a value: letters, digits and plain punctuation.

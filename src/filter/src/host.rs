@@ -158,7 +158,10 @@ pub(crate) fn share(key: &str, value: &[u8]) {
 }
 
 /// Changes shared data, against all other workers: `change` sees the current value and may run again.
-pub(crate) fn update<T>(key: &str, mut change: impl FnMut(Option<&[u8]>) -> (Vec<u8>, T)) -> Option<T> {
+pub(crate) fn update<T>(
+    key: &str,
+    mut change: impl FnMut(Option<&[u8]>) -> (Vec<u8>, T),
+) -> Option<T> {
     loop {
         let current = ffi::shared(key).ok()?;
         let (bytes, version) = match &current {

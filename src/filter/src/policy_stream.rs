@@ -205,7 +205,10 @@ impl PolicyStream {
         let target = config.targets.get(first).ok_or(HostError)?;
         let set = |name, value: Option<&str>| host::set_header(Headers::Request, name, value);
         if config.direct_stream_total_ms.is_some() && !is_stream {
-            return set(internal_header::ORDER, Some(&Target::cluster_of(&target.id)));
+            return set(
+                internal_header::ORDER,
+                Some(&Target::cluster_of(&target.id)),
+            );
         }
         set(internal_header::ORDER, Some(&order_cluster(first)))?;
         set(internal_header::STREAM, is_stream.then_some("1"))?;
@@ -349,7 +352,9 @@ impl PolicyStream {
             return;
         };
         if self.attempts_of.is_empty() {
-            self.facts.attempts.extend(self.direct_attempt(forwarded_us, ended_us));
+            self.facts
+                .attempts
+                .extend(self.direct_attempt(forwarded_us, ended_us));
             return;
         }
         self.facts.attempts = shared::trail(&self.attempts_of).attempts;

@@ -21,7 +21,11 @@ pub(crate) struct Probes(RefCell<HashMap<u32, usize>>);
 impl Probes {
     /// Starts looking, if any target is probed.
     pub(crate) fn start(config: &FilterConfig) {
-        if config.targets.iter().any(|target| target.health_probe.is_some()) {
+        if config
+            .targets
+            .iter()
+            .any(|target| target.health_probe.is_some())
+        {
             host::set_tick_period(PERIOD_MS);
         }
     }
@@ -34,7 +38,10 @@ impl Probes {
                 continue;
             };
             let is_due = shared::state(&target.id).health.due_in_us(now_us) == 0;
-            if is_due && shared::change_state(&target.id, |state| state.health.claim(probe, now_us)) == Some(true) {
+            if is_due
+                && shared::change_state(&target.id, |state| state.health.claim(probe, now_us))
+                    == Some(true)
+            {
                 self.send(index, target, probe);
             }
         }

@@ -30,7 +30,11 @@ pub(crate) fn state(id: &str) -> TargetState {
 
 /// What is known of all targets.
 pub(crate) fn states(config: &FilterConfig) -> Vec<TargetState> {
-    config.targets.iter().map(|target| state(&target.id)).collect()
+    config
+        .targets
+        .iter()
+        .map(|target| state(&target.id))
+        .collect()
 }
 
 /// Changes what is known of a target. `None` when Envoy refuses.
@@ -49,10 +53,7 @@ pub(crate) fn change_state<T>(
 pub(crate) fn prepare(config: &FilterConfig) {
     for target in &config.targets {
         if host::shared(&target_key(&target.id)).is_none() {
-            host::share(
-                &target_key(&target.id),
-                &TargetState::default().to_bytes(),
-            );
+            host::share(&target_key(&target.id), &TargetState::default().to_bytes());
         }
     }
     if host::shared(TURN).is_none() {

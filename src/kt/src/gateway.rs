@@ -136,7 +136,10 @@ fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
     let mut missing: Vec<&str> = Vec::new();
     for target in &gateway.without_key {
         let name = target.key_env.as_deref().unwrap_or_default();
-        eprintln!("warning: target `{}` is unavailable: {name} is not set", target.id);
+        eprintln!(
+            "warning: target `{}` is unavailable: {name} is not set",
+            target.id
+        );
         if !missing.contains(&name) {
             missing.push(name);
         }

@@ -217,7 +217,10 @@ impl Provider {
                 )
             })
             .collect();
-        let request = json!({"method": head.method.as_str(), "path": head.uri.path(), "headers": headers, "body": String::from_utf8_lossy(body)});
+        let at_ms = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64() * 1e3);
+        let request = json!({"at_ms": at_ms, "method": head.method.as_str(), "path": head.uri.path(), "headers": headers, "body": String::from_utf8_lossy(body)});
         let mut state = self.state();
         if state.requests.len() >= self.remember {
             state.requests.pop_front();

@@ -147,7 +147,12 @@ impl ErrorReply {
                 "rate_limited",
                 "The provider's rate limit is reached",
             ),
-            Failure::ServerError => (502, "upstream_error", "upstream_failed", "The provider failed"),
+            Failure::ServerError => (
+                502,
+                "upstream_error",
+                "upstream_failed",
+                "The provider failed",
+            ),
             Failure::Connection => (
                 502,
                 "upstream_error",

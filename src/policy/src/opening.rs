@@ -50,7 +50,11 @@ fn of_event(data: &[u8]) -> Opening {
         }
     });
     // `[DONE]`, or something that the policy filter will refuse.
-    if walked.is_err() { Opening::Answer } else { opening }
+    if walked.is_err() {
+        Opening::Answer
+    } else {
+        opening
+    }
 }
 
 fn of_node(text: &str, path: &[Step<'_>], node: &Node) -> Opening {
@@ -61,7 +65,8 @@ fn of_node(text: &str, path: &[Step<'_>], node: &Node) -> Opening {
         }
         [member] if member.is("type") => match text.get(node.range.clone()).unwrap_or_default() {
             "error" | "response.failed" => Opening::Error,
-            kind if kind.ends_with(".delta") || kind == "response.completed" => Opening::Answer,
+            "response.completed" => Opening::Answer,
+            kind if kind.strip_suffix(".delta").is_some() => Opening::Answer,
             _ => Opening::Undecided,
         },
         [choices, Step::Index(_), .., Step::Key(member)]
@@ -80,16 +85,30 @@ mod tests {
     use super::*;
 
     fn of(events: &[&str]) -> Opening {
-        let stream: String = events.iter().map(|data| format!("data: {data}\n\n")).collect();
-        Opening::of(stream.as_bytes())
+        let events: Vec<String> = events
+            .iter()
+            .map(|data| {
+                format!(
+                    "data: {data}
+
+"
+                )
+            })
+            .collect();
+        Opening::of(events.concat().as_bytes())
     }
 
     #[test]
     fn roles_and_comments_are_no_answer_yet() {
         assert_eq!(Opening::of(b": keep-alive\n\n"), Opening::Undecided);
-        assert_eq!(Opening::of(b"data: {\"choices\":[{\"delta\":{\"content\":\"half"), Opening::Undecided);
         assert_eq!(
-            of(&[r#"{"id":"x","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#]),
+            Opening::of(b"data: {\"choices\":[{\"delta\":{\"content\":\"half"),
+            Opening::Undecided
+        );
+        assert_eq!(
+            of(&[
+                r#"{"id":"x","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#
+            ]),
             Opening::Undecided
         );
     }
@@ -121,7 +140,10 @@ mod tests {
             assert_eq!(of(&[data]), Opening::Error, "{data}");
         }
         assert_eq!(of(&[r#"{"error":null,"choices":[]}"#]), Opening::Undecided);
-        let late = [r#"{"choices":[{"delta":{"content":"Hi"}}]}"#, r#"{"error":{}}"#];
+        let late = [
+            r#"{"choices":[{"delta":{"content":"Hi"}}]}"#,
+            r#"{"error":{}}"#,
+        ];
         assert_eq!(of(&late), Opening::Answer);
     }
 }

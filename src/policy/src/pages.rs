@@ -102,10 +102,11 @@ fn health(config: &FilterConfig, states: &[TargetState], now_us: u64) -> PageRep
         .iter()
         .map(|state| state.condition(breaker, now_us))
         .collect();
-    let in_rotation = |condition: &Condition| {
-        matches!(condition, Condition::Closed | Condition::HalfOpen)
-    };
-    let is_whole = conditions.iter().all(|condition| *condition == Condition::Closed);
+    let in_rotation =
+        |condition: &Condition| matches!(condition, Condition::Closed | Condition::HalfOpen);
+    let is_whole = conditions
+        .iter()
+        .all(|condition| *condition == Condition::Closed);
     let (code, status) = match conditions.iter().any(in_rotation) {
         true if is_whole && config.without_key.is_empty() => (200, "healthy"),
         true => (200, "degraded"),
@@ -118,7 +119,12 @@ fn health(config: &FilterConfig, states: &[TargetState], now_us: u64) -> PageRep
     let known = config.targets.iter().zip(&conditions);
     let providers = known
         .map(|(target, condition)| named(target, condition.name()))
-        .chain(config.without_key.iter().map(|target| named(target, "no-key")));
+        .chain(
+            config
+                .without_key
+                .iter()
+                .map(|target| named(target, "no-key")),
+        );
     let body = HealthBody {
         status,
         version: env!("CARGO_PKG_VERSION"),

@@ -34,12 +34,7 @@ pub enum Choice {
 }
 
 /// Chooses among the targets; `weights` are theirs.
-pub fn first(
-    routing: &Routing,
-    states: &[TargetState],
-    weights: &[f64],
-    moment: Moment,
-) -> Choice {
+pub fn first(routing: &Routing, states: &[TargetState], weights: &[f64], moment: Moment) -> Choice {
     let breaker = routing.circuit_breaker.as_ref();
     let mut available = Vec::with_capacity(states.len());
     let mut soonest = u64::MAX;
@@ -86,7 +81,7 @@ fn turn_share(turn: u64) -> f64 {
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     #[expect(clippy::cast_precision_loss, reason = "a place, not a count")]
     let place = (turn.wrapping_mul(GOLDEN) >> 11) as f64;
-    place / (1_u64 << 53) as f64
+    place / 9_007_199_254_740_992.0
 }
 
 /// The target with the lowest p50; first those that have too few measurements, and now and then another one.
@@ -125,8 +120,8 @@ fn fastest(
         .copied()
         .min_by(|left, right| p50(*left).total_cmp(&p50(*right)))
         .unwrap_or(0);
-    let keeps = available.contains(&moment.favourite)
-        && p50(best) > p50(moment.favourite) * CLEARLY_FASTER;
+    let keeps =
+        available.contains(&moment.favourite) && p50(best) > p50(moment.favourite) * CLEARLY_FASTER;
     let best = if keeps { moment.favourite } else { best };
     let others: Vec<usize> = available
         .iter()
@@ -173,7 +168,12 @@ mod tests {
     fn open() -> TargetState {
         let mut state = TargetState::default();
         let ticket = state.admit(Some(&BREAKER), 0).unwrap();
-        state.report(Some(&BREAKER), ticket, Ending::Failed(Failure::Timeout, "x"), 0);
+        state.report(
+            Some(&BREAKER),
+            ticket,
+            Ending::Failed(Failure::Timeout, "x"),
+            0,
+        );
         state
     }
 
@@ -190,7 +190,10 @@ mod tests {
         let routing = routing(Strategy::Fallback);
         assert_eq!(first(&routing, &states, &[], moment(0)), Choice::First(1));
         let all_open = [open(), open()];
-        assert_eq!(first(&routing, &all_open, &[], moment(0)), Choice::NoTarget(9_000_000));
+        assert_eq!(
+            first(&routing, &all_open, &[], moment(0)),
+            Choice::NoTarget(9_000_000)
+        );
     }
 
     #[test]
@@ -199,12 +202,17 @@ mod tests {
         let weights = [3.0, 1.0, 0.0];
         let mut counts = [0.0; 3];
         for turn in 0..4000 {
-            let index = index(first(&routing(Strategy::WeightedRoundRobin), &states, &weights, moment(turn)));
+            let index = index(first(
+                &routing(Strategy::WeightedRoundRobin),
+                &states,
+                &weights,
+                moment(turn),
+            ));
             counts[index] += 1.0;
             let total: f64 = counts.iter().sum();
             assert!((counts[0] - total * 0.75).abs() < 4.0, "{turn}: {counts:?}");
         }
-        assert_eq!(counts[2], 0.0);
+        assert!(counts[2] < 0.5);
     }
 
     #[test]
@@ -212,7 +220,12 @@ mod tests {
         let states = [TargetState::default(), open(), TargetState::default()];
         let mut counts = [0; 3];
         for turn in 0..100 {
-            counts[index(first(&routing(Strategy::RoundRobin), &states, &[], moment(turn)))] += 1;
+            counts[index(first(
+                &routing(Strategy::RoundRobin),
+                &states,
+                &[],
+                moment(turn),
+            ))] += 1;
         }
         assert_eq!(counts, [50, 0, 50]);
     }
@@ -226,15 +239,29 @@ mod tests {
         let mut served = Vec::new();
         for turn in 0..900_u64 {
             now_us += 10_000;
-            let choice = first(&routing, &states, &[], Moment { now_us, turn, favourite, fresh_since_us });
+            let choice = first(
+                &routing,
+                &states,
+                &[],
+                Moment {
+                    now_us,
+                    turn,
+                    favourite,
+                    fresh_since_us,
+                },
+            );
             if let Choice::Fastest(index) = choice {
                 switches += u32::from(index != favourite);
                 favourite = index;
             }
             let index = index(choice);
-            let fast = if (turn / 300) % 2 == 0 { 0 } else { 1 };
+            let fast = usize::from((turn / 300) % 2 != 0);
             let noise = (mix(turn) % 9) as u32;
-            let millis = if index == fast { 40 + noise } else { 90 + noise };
+            let millis = if index == fast {
+                40 + noise
+            } else {
+                90 + noise
+            };
             if let Some(since_us) = states[index].measure(millis, &Latency::default(), now_us) {
                 fresh_since_us = since_us;
             }
@@ -243,7 +270,11 @@ mod tests {
         for start in [0, 300, 600] {
             let after = &served[start + 50..start + 300];
             let hits = after.iter().filter(|hit| **hit).count();
-            assert!(hits * 10 >= after.len() * 9, "from {start}: {hits} of {}", after.len());
+            assert!(
+                hits * 10 >= after.len() * 9,
+                "from {start}: {hits} of {}",
+                after.len()
+            );
         }
         assert!(switches <= 4, "{switches}");
     }
@@ -254,14 +285,21 @@ mod tests {
         let mut states = vec![TargetState::default(); 2];
         let (mut favourite, mut fresh_since_us, mut switches) = (0, 0, 0);
         for turn in 0..2000_u64 {
-            let moment = Moment { now_us: turn * 10_000, turn, favourite, fresh_since_us };
+            let moment = Moment {
+                now_us: turn * 10_000,
+                turn,
+                favourite,
+                fresh_since_us,
+            };
             let choice = first(&routing, &states, &[], moment);
             if let Choice::Fastest(index) = choice {
                 switches += u32::from(index != favourite);
                 favourite = index;
             }
             let millis = 100 + (mix(turn) % 100) as u32;
-            if let Some(since_us) = states[index(choice)].measure(millis, &Latency::default(), turn * 10_000) {
+            if let Some(since_us) =
+                states[index(choice)].measure(millis, &Latency::default(), turn * 10_000)
+            {
                 fresh_since_us = since_us;
             }
         }

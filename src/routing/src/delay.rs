@@ -4,12 +4,7 @@ use crate::config::Retry;
 
 /// The wait before the attempt after `attempts`: exponential, and the later half of it at random, so that clients which
 /// failed together do not come back together. What the target asked for is obeyed up to `max_delay_ms`.
-pub(crate) fn wait_ms(
-    retry: &Retry,
-    attempts: u32,
-    retry_after_ms: Option<u64>,
-    seed: u64,
-) -> u64 {
+pub(crate) fn wait_ms(retry: &Retry, attempts: u32, retry_after_ms: Option<u64>, seed: u64) -> u64 {
     let max = u64::from(retry.max_delay_ms);
     if let Some(asked) = retry_after_ms {
         return asked.min(max);
@@ -20,7 +15,7 @@ pub(crate) fn wait_ms(
     half + mix(seed ^ u64::from(attempts)) % (longest - half + 1)
 }
 
-/// Spreads neighbouring numbers (the finalizer of SplitMix64).
+/// Spreads neighbouring numbers (the finalizer of `SplitMix64`).
 pub(crate) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -70,12 +65,7 @@ fn http_date(text: &str) -> Option<u64> {
         .ok()
         .filter(|year| (1970..=9999).contains(year))?;
     let mut clock = parts.next()?.split(':').map(str::parse::<u64>);
-    let mut next = |limit: u64| {
-        clock
-            .next()?
-            .ok()
-            .filter(|value| *value < limit)
-    };
+    let mut next = |limit: u64| clock.next()?.ok().filter(|value| *value < limit);
     let (hour, minute, second) = (next(24)?, next(60)?, next(61)?);
     Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
@@ -102,7 +92,12 @@ mod tests {
             ..Retry::default_policy()
         };
         for seed in 0..200 {
-            for (attempts, bounds) in [(1, 50..=100), (2, 100..=200), (3, 175..=350), (40, 175..=350)] {
+            for (attempts, bounds) in [
+                (1, 50..=100),
+                (2, 100..=200),
+                (3, 175..=350),
+                (40, 175..=350),
+            ] {
                 let wait = wait_ms(&retry, attempts, None, seed);
                 assert!(bounds.contains(&wait), "{attempts}: {wait}");
             }
@@ -130,8 +125,19 @@ mod tests {
             retry_after_ms(None, Some("Sun, 06 Nov 1994 08:49:07 GMT"), now),
             Some(0)
         );
-        for nonsense in ["", "soon", "-1", "NaN", "1e300", "Sun, 99 Nov 1994 08:49:47 GMT"] {
-            assert_eq!(retry_after_ms(None, Some(nonsense), now), None, "{nonsense}");
+        for nonsense in [
+            "",
+            "soon",
+            "-1",
+            "NaN",
+            "1e300",
+            "Sun, 99 Nov 1994 08:49:47 GMT",
+        ] {
+            assert_eq!(
+                retry_after_ms(None, Some(nonsense), now),
+                None,
+                "{nonsense}"
+            );
         }
     }
 }

@@ -148,7 +148,10 @@ mod tests {
         let mut latencies = Latencies::default();
         latencies.add(10, 0, &config());
         latencies.add(20, 400_000_000, &config());
-        assert_eq!(latencies.percentile(0.5, 400_000_000, 0, &config()), Some(20));
+        assert_eq!(
+            latencies.percentile(0.5, 400_000_000, 0, &config()),
+            Some(20)
+        );
         assert_eq!(latencies.count(400_000_000, 500_000_000, &config()), 0);
     }
 

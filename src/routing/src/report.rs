@@ -44,7 +44,11 @@ impl TargetReport {
     /// What is known at `now_us`.
     pub fn of(state: &TargetState, routing: &Routing, now_us: u64) -> Self {
         let [rate_limit, server_error, timeout, connection] = state.failures;
-        let latency = |share| state.latencies.percentile(share, now_us, 0, &routing.latency);
+        let latency = |share| {
+            state
+                .latencies
+                .percentile(share, now_us, 0, &routing.latency)
+        };
         Self {
             state: state
                 .condition(routing.circuit_breaker.as_ref(), now_us)

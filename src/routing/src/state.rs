@@ -228,15 +228,32 @@ mod tests {
         let mut state = TargetState::default();
         assert_eq!(state.condition(Some(&BREAKER), 0), Condition::Closed);
         let ticket = state.admit(Some(&BREAKER), 0).unwrap();
-        state.report(Some(&BREAKER), ticket, Ending::Failed(Failure::Connection, "x"), 0);
-        assert_eq!(state.condition(Some(&BREAKER), 4_000_000), Condition::Open(6_000_000));
-        assert_eq!(state.condition(Some(&BREAKER), 10_000_000), Condition::HalfOpen);
+        state.report(
+            Some(&BREAKER),
+            ticket,
+            Ending::Failed(Failure::Connection, "x"),
+            0,
+        );
+        assert_eq!(
+            state.condition(Some(&BREAKER), 4_000_000),
+            Condition::Open(6_000_000)
+        );
+        assert_eq!(
+            state.condition(Some(&BREAKER), 10_000_000),
+            Condition::HalfOpen
+        );
         state.admit(Some(&BREAKER), 10_000_000).unwrap();
-        assert_eq!(state.condition(Some(&BREAKER), 10_000_001), Condition::HalfOpen);
+        assert_eq!(
+            state.condition(Some(&BREAKER), 10_000_001),
+            Condition::HalfOpen
+        );
         assert!(state.available(Some(&BREAKER), 10_000_001).is_err());
         state.health.report(false);
         state.health.report(false);
-        assert!(matches!(state.condition(Some(&BREAKER), 10_000_001), Condition::Unhealthy(_)));
+        assert!(matches!(
+            state.condition(Some(&BREAKER), 10_000_001),
+            Condition::Unhealthy(_)
+        ));
     }
 
     proptest! {

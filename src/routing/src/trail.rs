@@ -83,12 +83,7 @@ impl Trail {
         let tries = self.tries(&last.target_id);
         let repeats = tries < routing.retry.max_attempts && is_retryable(last, routing);
         if repeats && !(moves && last.retry_after_ms.is_some()) {
-            return Next::Same(wait_ms(
-                &routing.retry,
-                tries,
-                last.retry_after_ms,
-                seed,
-            ));
+            return Next::Same(wait_ms(&routing.retry, tries, last.retry_after_ms, seed));
         }
         if moves { Next::Other } else { Next::Nothing }
     }
@@ -242,15 +237,24 @@ mod tests {
             assert_eq!(trail.next(&routing, true, 0), Next::Other);
             assert_eq!(trail.next(&routing, false, 0), Next::Nothing);
         }
-        assert_eq!(trail([failed("a", Some(404))]).next(&routing, true, 0), Next::Nothing);
+        assert_eq!(
+            trail([failed("a", Some(404))]).next(&routing, true, 0),
+            Next::Nothing
+        );
     }
 
     #[test]
     fn attempts_on_one_target_come_first() {
         let routing = routing(2);
         let once = trail([failed("a", Some(500))]);
-        assert!(matches!(once.next(&routing, true, 0), Next::Same(125..=250)));
-        assert!(matches!(once.admits("a", &routing, true, 0), Admission::Go(125..=250)));
+        assert!(matches!(
+            once.next(&routing, true, 0),
+            Next::Same(125..=250)
+        ));
+        assert!(matches!(
+            once.admits("a", &routing, true, 0),
+            Admission::Go(125..=250)
+        ));
         let twice = trail([failed("a", Some(500)), failed("a", None)]);
         assert_eq!(twice.next(&routing, true, 0), Next::Other);
         assert_eq!(twice.admits("a", &routing, true, 0), Admission::Skip);
@@ -261,7 +265,10 @@ mod tests {
     fn only_listed_statuses_are_retried() {
         let mut routing = routing(3);
         routing.retry.retryable_status_codes = vec![503, 408];
-        assert_eq!(trail([failed("a", Some(500))]).next(&routing, false, 0), Next::Nothing);
+        assert_eq!(
+            trail([failed("a", Some(500))]).next(&routing, false, 0),
+            Next::Nothing
+        );
         for status in [503, 408] {
             let next = trail([failed("a", Some(status))]).next(&routing, false, 0);
             assert!(matches!(next, Next::Same(_)), "{status}");
