@@ -372,9 +372,15 @@ impl PolicyStream {
         let config = self.exchange.engine().config();
         let target = config.targets.first()?;
         let status = self.answered.map(|(_, status)| status);
-        let details = host::property(&["response", "code_details"]).unwrap_or_default();
+        let details = if self.finished {
+            String::new()
+        } else {
+            host::property(&["response", "code_details"]).unwrap_or_default()
+        };
+        // An answer that this filter replaced, or that came to its end, is judged by its status.
+        let is_judged = details.is_empty() || details == "via_upstream";
         let failure = match status {
-            Some(status) if self.finished => Failure::of_status(status),
+            Some(status) if is_judged => Failure::of_status(status),
             _ if details.contains("timeout") => Some(Failure::Timeout),
             _ => Some(Failure::Connection),
         };
@@ -386,12 +392,9 @@ impl PolicyStream {
             ..Attempt::begin(&target.id)
         };
         let is_client = details.contains("downstream");
-        let is_ours = details.is_empty() || details == "via_upstream";
         attempt.error = match (failure, status) {
             (None, _) => None,
-            (Some(_), Some(status)) if self.finished || is_ours => {
-                Some(format!("answered {status}"))
-            }
+            (Some(_), Some(status)) if is_judged => Some(format!("answered {status}")),
             _ => Some(failure_text(&details)),
         };
         let words = attempt.error.clone().unwrap_or_default();
