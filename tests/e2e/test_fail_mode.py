@@ -65,6 +65,21 @@ def test_a_panic_in_a_stream_releases_nothing(drilled):
         answer.raise_for_status()
 
 
+@pytest.mark.parametrize("what", ["fault attempt", "panic attempt"])
+def test_a_failing_attempt_filter_is_no_failing_target(provider, gateway, what):
+    sources = provider(), provider()
+    targets = [target(name, source.url) for name, source in zip("ab", sources, strict=True)]
+    front = gateway(policy_config(*targets), "--wasm", str(DRILL), "--fail-mode", "allow", concurrency="1")
+    answer = drill(front, what)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_target_available")
+    assert "engine" in answer.json()["error"]["message"]
+    assert [source.requests() for source in sources] == [[], []]
+    deadline = time.monotonic() + 20
+    while (status := front.chat(SECRET).status_code) != 200:
+        assert status == 503 and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_an_internal_failure_blocks(drilled):
     source, front = drilled()
     answer = drill(front, "fault request")

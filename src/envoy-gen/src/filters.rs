@@ -89,12 +89,11 @@ fn wasm(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
 }
 
 fn plugin(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value {
-    // One machine for the policies and one for the attempts: a fault in one does not take the other along. The common
-    // id shares data.
-    let machine = if role == Role::Policy {
-        "policy"
-    } else {
-        "attempts"
+    // A machine per role: a fault in one does not take the others along. The common id shares data.
+    let machine = match role {
+        Role::Policy => "policy",
+        Role::Attempt => "attempt",
+        Role::Hop => "hop",
     };
     json!({
         "name": name.replace('.', "_"),

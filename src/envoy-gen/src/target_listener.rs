@@ -50,7 +50,7 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
         "server_header_transformation": "PASS_THROUGH",
         "delayed_close_timeout": "0s",
         "stream_idle_timeout": "0s",
-        "local_reply_config": {"mappers": [cut_off()]},
+        "local_reply_config": {"mappers": [cut_off(), engine_died()]},
         "route_config": {
             "name": "kt_targets",
             "virtual_hosts": [{"name": "kt_targets", "domains": ["*"], "routes": routes}]},
@@ -61,18 +61,37 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
 /// When a target breaks off while the attempt filter holds its headers back, Envoy answers past all filters. The answer
 /// says what the filter would.
 fn cut_off() -> Value {
-    let header = |name, value| {
-        json!({
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
-    };
+    marked(
+        "response.code_details.startsWith('upstream_reset_after_response_started')",
+        &[
+            (internal_header::FAILOVER, "1"),
+            (internal_header::FAILURE, Failure::Connection.name()),
+        ],
+    )
+}
+
+/// A dead attempt filter is no failure of the target, and the next target's is the same.
+fn engine_died() -> Value {
+    marked(
+        "response.code_details == 'wasm_fail_stream'",
+        &[(internal_header::FAILURE, "engine")],
+    )
+}
+
+fn marked(expression: &str, headers: &[(&str, &str)]) -> Value {
+    let headers: Value = headers
+        .iter()
+        .map(|(name, value)| {
+            json!({
+                "header": {"key": name, "value": value},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+        })
+        .collect();
     json!({
         "filter": {"extension_filter": {"name": "cel", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-            "expression": "response.code_details.startsWith('upstream_reset_after_response_started')"}}},
-        "headers_to_add": [
-            header(internal_header::FAILOVER, "1"),
-            header(internal_header::FAILURE, Failure::Connection.name())],
+            "expression": expression}}},
+        "headers_to_add": headers,
     })
 }
 

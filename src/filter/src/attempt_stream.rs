@@ -168,6 +168,8 @@ impl Attempting {
     }
 
     fn begin(&mut self) -> Result<Action, HostError> {
+        #[cfg(feature = "drill")]
+        crate::drill::at("attempt")?;
         let id = host::header(Headers::Request, internal_header::TARGET).ok_or(HostError)?;
         let place = |target: &Target| target.id == id;
         self.index = self
