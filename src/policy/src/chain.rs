@@ -2,6 +2,7 @@
 
 use crate::{
     detect::{Scanner, Window, hold_straddling},
+    linear::Weights,
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     verdict::{Phase, Verdict},
@@ -25,6 +26,8 @@ struct Scan {
     policies: Vec<usize>,
     pii: Option<Scanner>,
     phrases: PhraseSet,
+    /// Set when a policy asks a model.
+    models: Option<Weights>,
 }
 
 /// One policy's answer on one text.
@@ -71,6 +74,9 @@ impl Chain {
         if !scan.phrases.is_empty() {
             open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
         }
+        if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
+            sightings.opinions = models.judge(window.text);
+        }
         hold_straddling(&mut sightings.pii, open)
     }
 
@@ -111,10 +117,13 @@ impl Scan {
             phrases.extend_from_slice(policy.phrases());
         }
         let pii = (!entities.is_empty()).then(|| Scanner::new(&entities));
+        // Answers are judged as they come, and a model would need them whole.
+        let asks = phase == Phase::Input && policies.iter().any(|policy| policy.model().is_some());
         Self {
             policies: places,
             pii,
             phrases: PhraseSet::compile(&phrases),
+            models: asks.then(Weights::load).flatten(),
         }
     }
 }

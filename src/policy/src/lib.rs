@@ -45,6 +45,7 @@ mod filter_config;
 mod fold;
 mod hold_back;
 pub mod json;
+pub mod linear;
 mod opening;
 mod pages;
 pub mod phrases;

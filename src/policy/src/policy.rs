@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::{Entity, PiiSpan},
+    linear::{Model, Opinion, Opinions},
     phrases::{PhraseGroup, PhraseMatch},
     policies::{audit_logger, pii_detector, prompt_injection, safety_filter},
     verdict::{Phase, Verdict},
@@ -92,16 +93,24 @@ pub struct Sightings {
     pub pii: Vec<PiiSpan>,
     /// Phrases of all policies.
     pub phrases: Vec<PhraseMatch>,
+    /// What the linear models say, where they were asked: whole texts of requests.
+    pub opinions: Option<Opinions>,
 }
 
 impl Sightings {
     pub(crate) fn clear(&mut self) {
         self.pii.clear();
         self.phrases.clear();
+        self.opinions = None;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.pii.is_empty() && self.phrases.is_empty()
+        self.pii.is_empty() && self.phrases.is_empty() && self.opinions.is_none()
+    }
+
+    /// What `model` says.
+    pub(crate) fn opinion(&self, model: Model) -> Option<&Opinion> {
+        self.opinions.as_ref()?.get(model as usize)
     }
 }
 
@@ -133,6 +142,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// Phrases that the scanner must look for on its behalf.
     fn phrases(&self) -> &'static [PhraseGroup] {
         &[]
+    }
+
+    /// The linear model that must be asked on its behalf, about requests.
+    fn model(&self) -> Option<Model> {
+        None
     }
 
     /// Judges one text, or in a stream the part of it that is settled.

@@ -7,12 +7,16 @@ use serde::Serialize;
 use crate::{
     chain::{Chain, decisive},
     detect::Entity,
+    linear::Model,
     policy::{PolicyKind, Sightings},
     verdict::{Phase, Verdict},
 };
 
 /// Redactions listed one by one in an event; more are only counted.
 pub const MAX_LISTED_REDACTIONS: usize = 100;
+
+/// Models are listed among the findings from this score on.
+const LISTED_OPINION: f32 = 0.5;
 
 /// The end of an exchange by a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +194,15 @@ impl Tally {
             .phrases
             .iter()
             .map(|hit| seen(hit.name, &hit.range, hit.weight));
-        let findings: Vec<Finding> = values.chain(phrases).collect();
+        let models = [
+            (Model::Injection, "injection_model"),
+            (Model::Safety, "safety_model"),
+        ];
+        let opinions = models.iter().filter_map(|(model, name)| {
+            let opinion = self.sightings.opinion(*model)?;
+            (opinion.score >= LISTED_OPINION).then(|| seen(*name, &opinion.range, opinion.score))
+        });
+        let findings: Vec<Finding> = values.chain(phrases).chain(opinions).collect();
         trace.findings.extend(findings);
     }
 

@@ -1,17 +1,19 @@
 //! `prompt-injection`: attempts to take over the model's instructions.
 //!
 //! *What it does.* Scores each text from 0 to 1 and stops the request when a score reaches `threshold`.
-//! *Score.* Each phrase found has a weight *w*; the score is 1 − ∏(1 − *w*), each phrase family counting once
-//! with its heaviest phrase. One plain override ("ignore all previous instructions") reaches 0.9; weaker signs
-//! must come together.
+//! *Score.* The higher one of two. Phrases: each one found has a weight *w*, and they make 1 − ∏(1 − *w*), each phrase
+//! family counting once with its heaviest phrase; one plain override ("ignore all previous instructions") reaches 0.9,
+//! weaker signs must come together. The linear model: what the n-grams of the text and of its windows look like
+//! ([`crate::linear`]), where 0.8 is the point that about one harmless text of a hundred from unseen sources reaches.
 //! *Where it looks.* Every string of the request, whatever its role: tool results and retrieved text carry
 //! injections as readily as user text.
-//! *Limits.* Phrases in English, after folding of case, width, look-alike and invisible characters. Encoded
-//! text (base64, rot13) and paraphrases without override wording are not found.
+//! *Limits.* English, after folding of case, width, look-alike and invisible characters; other languages hardly. Encoded
+//! text (base64, rot13) and orders without any override wording are not found. `docs/detection.md` has the figures.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    linear::Model,
     phrases::{Phrase, PhraseGroup},
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::{Phase, StopAction},
@@ -60,6 +62,10 @@ impl Policy for PromptInjection {
         FAMILIES
     }
 
+    fn model(&self) -> Option<Model> {
+        Some(Model::Injection)
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         let mut rest = 1.0;
         let mut at = usize::MAX;
@@ -73,7 +79,12 @@ impl Policy for PromptInjection {
             rest *= 1.0 - hits().map(|hit| hit.weight).fold(0.0, f32::max);
             at = hits().map(|hit| hit.range.start).fold(at, usize::min);
         }
-        let score = 1.0 - rest;
+        let mut score = 1.0 - rest;
+        if let Some(opinion) = sightings.opinion(Model::Injection)
+            && opinion.score > score
+        {
+            (score, at) = (opinion.score, opinion.range.start);
+        }
         let fires = score > 0.0 && score >= self.settings.threshold;
         let verdict = if fires {
             self.settings.action.verdict()

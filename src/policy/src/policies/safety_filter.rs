@@ -1,18 +1,23 @@
 //! `safety-filter`: plainly harmful requests and answers.
 //!
-//! *What it does.* Stops the exchange when a phrase of the `strict` list occurs. Keyword based and deterministic,
-//! as the product documents it; the list is ours.
+//! *What it does.* Stops the exchange when a phrase of the `strict` list occurs, and a request also when the linear model
+//! ([`crate::linear`]) gives it 0.8 or more. Deterministic; list and weights are ours.
 //! *Where it looks.* Every string of the request, and of the response or stream; a stream is cut where the
 //! phrase begins.
-//! *Limits.* Asks for harm in plain English words. Paraphrases, other languages and images are not found.
+//! *Limits.* English. Answers, streams included, are judged by phrases alone, since a model would need them whole. Other
+//! languages and images are not found. `docs/detection.md` has the figures.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    linear::Model,
     phrases::{Phrase, PhraseGroup},
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::{Phase, StopAction, Verdict},
 };
+
+/// The score from which `strict` fires.
+const STRICT: f32 = 0.8;
 
 /// Which lists apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,19 +64,34 @@ impl Policy for SafetyFilter {
         CATEGORIES
     }
 
+    fn model(&self) -> Option<Model> {
+        Some(Model::Safety)
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         let hits = sightings.phrases.iter().filter(|hit| {
             CATEGORIES
                 .iter()
                 .any(|category| category.group == hit.group)
         });
-        match hits.map(|hit| hit.range.start).min() {
-            Some(at) => Judgement {
+        if let Some(at) = hits.map(|hit| hit.range.start).min() {
+            return Judgement {
                 verdict: self.verdict,
-                score: None,
+                score: Some(1.0),
                 at,
+            };
+        }
+        let Some(opinion) = sightings.opinion(Model::Safety) else {
+            return Judgement::default();
+        };
+        Judgement {
+            verdict: if opinion.score >= STRICT {
+                self.verdict
+            } else {
+                Verdict::Allow
             },
-            None => Judgement::default(),
+            score: Some(opinion.score),
+            at: opinion.range.start,
         }
     }
 }

@@ -1,0 +1,265 @@
+//! Fits the linear models of `kt-policy` to labelled texts, measures them, and writes their weights.
+//!
+//! `kt-train CORPORA OUT`. Every figure comes from a fit that did not see the text, nor others of its source (with the
+//! exception of [`has_no_kin`]). The threshold is a quantile of the negatives so scored, each source counting by the root of
+//! its size.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from the lists that they index"
+)]
+
+mod corpus;
+mod fit;
+mod made;
+
+use std::{collections::BTreeMap, fs, io::Write as _, path::Path, process::ExitCode};
+
+use corpus::{Sample, Source};
+use fit::{Example, Fitted, fit};
+use kt_policy::linear::{BUCKETS, Calibration, Header, features};
+use serde_json::{Value, json};
+
+/// Parts of the sources that have no kin.
+const PARTS: usize = 5;
+/// Share of the negatives that lie below the threshold.
+const QUANTILE: f32 = 0.99;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [corpora, out] = arguments.as_slice() else {
+        eprintln!("usage: kt-train CORPORA OUT");
+        return ExitCode::from(2);
+    };
+    match run(Path::new(corpora), Path::new(out)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(corpora: &Path, out: &Path) -> Result<(), String> {
+    let made = |texts: Vec<String>, is_positive, source| {
+        texts.into_iter().map(move |text| Sample {
+            text,
+            is_positive,
+            source,
+        })
+    };
+    let mut injection = Task::read("injection", corpora, corpus::injection())?;
+    injection.add("made/attacks", 1.0, |source| {
+        made(made::attacks(), true, source).collect()
+    });
+    injection.add("made/trigger_words", 1.5, |source| {
+        made(made::trigger_words(), false, source).collect()
+    });
+    injection.add("made/tasks", 1.5, |source| {
+        made(made::tasks(), false, source).collect()
+    });
+    let mut safety = Task::read("safety", corpora, corpus::safety())?;
+    safety.add("made/contrasts", 1.5, |source| {
+        made(made::contrasts(), false, source).collect()
+    });
+    safety.add("made/trigger_words", 1.0, |source| {
+        made(made::trigger_words(), false, source).collect()
+    });
+    safety.add("made/tasks", 1.0, |source| {
+        made(made::tasks(), false, source).collect()
+    });
+    let models = [injection.train(), safety.train()];
+    write(out, &models).map_err(|error| format!("{}: {error}", out.display()))
+}
+
+/// A model and what it learns from.
+struct Task {
+    name: &'static str,
+    sources: Vec<Source>,
+    samples: Vec<Sample>,
+}
+
+/// A trained model.
+struct Trained {
+    weights: Vec<i8>,
+    calibration: Calibration,
+    about: Value,
+}
+
+impl Task {
+    fn read(name: &'static str, corpora: &Path, sources: Vec<Source>) -> Result<Self, String> {
+        let samples = corpus::read(corpora, &sources)?;
+        Ok(Self {
+            name,
+            sources,
+            samples,
+        })
+    }
+
+    fn add(&mut self, name: &'static str, weight: f32, samples: impl FnOnce(usize) -> Vec<Sample>) {
+        let source = self.sources.len();
+        self.samples.extend(samples(source));
+        self.sources.push(Source {
+            file: name,
+            label: None,
+            weight,
+        });
+    }
+
+    fn train(&self) -> Trained {
+        let examples = self.examples();
+        let all: Vec<usize> = (0..examples.len()).collect();
+        let logits = self.unseen_logits(&examples);
+        let threshold = quantile(&examples, &logits);
+        let figures = self.figures(&logits, threshold);
+        let model = fit(&examples, &all);
+        let (weights, scale) = quantize(&model);
+        Trained {
+            weights,
+            calibration: Calibration {
+                scale,
+                bias: model.bias,
+                threshold,
+            },
+            about: json!({"model": self.name, "texts": self.samples.len(), "shares_above_threshold": figures}),
+        }
+    }
+
+    /// What the fit sees. A source counts by the root of its size.
+    fn examples(&self) -> Vec<Example> {
+        let mut sizes = vec![0_u32; self.sources.len()];
+        for sample in &self.samples {
+            sizes[sample.source] += 1;
+        }
+        self.samples
+            .iter()
+            .map(|sample| {
+                let mut found = Vec::new();
+                features(&sample.text, |_, feature| found.push(feature));
+                found.sort_unstable();
+                found.dedup();
+                #[expect(clippy::cast_precision_loss, reason = "a source has few texts")]
+                let size = sizes[sample.source] as f32;
+                Example {
+                    features: found,
+                    is_positive: sample.is_positive,
+                    weight: self.sources[sample.source].weight * 20.0 / size.sqrt(),
+                }
+            })
+            .collect()
+    }
+
+    /// The logit of every text by a fit that did not see it.
+    fn unseen_logits(&self, examples: &[Example]) -> Vec<f32> {
+        let mut logits = vec![0.0; examples.len()];
+        let mut score = |places: Vec<usize>| {
+            let seen: Vec<usize> = {
+                let mut left_out = vec![false; examples.len()];
+                for place in &places {
+                    left_out[*place] = true;
+                }
+                (0..examples.len())
+                    .filter(|place| !left_out[*place])
+                    .collect()
+            };
+            let model = fit(examples, &seen);
+            for place in places {
+                logits[place] = model.logit(&examples[place].features);
+            }
+        };
+        let with = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..examples.len()).filter(|place| keep(*place)).collect()
+        };
+        for (source, Source { file, .. }) in self.sources.iter().enumerate() {
+            let is_of = |place: usize| self.samples[place].source == source;
+            if has_no_kin(file) {
+                for part in 0..PARTS {
+                    score(with(&|place| is_of(place) && place % PARTS == part));
+                }
+            } else {
+                score(with(&is_of));
+            }
+        }
+        logits
+    }
+
+    /// Share of each source's texts above the threshold.
+    fn figures(&self, logits: &[f32], threshold: f32) -> Value {
+        let mut counts: BTreeMap<(bool, &str), (u32, u32)> = BTreeMap::new();
+        for (sample, logit) in self.samples.iter().zip(logits) {
+            let key = (sample.is_positive, self.sources[sample.source].file);
+            let (above, total) = counts.entry(key).or_default();
+            *above += u32::from(*logit >= threshold);
+            *total += 1;
+        }
+        let figures = counts.into_iter().map(|((is_positive, source), (above, total))| {
+            let share = f64::from(above) / f64::from(total);
+            println!(
+                "{:9} {:4} {source:36} {above:5} of {total:5} = {share:.3}",
+                self.name,
+                if is_positive { "pos" } else { "neg" }
+            );
+            json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0})
+        });
+        figures.collect()
+    }
+}
+
+/// The logit that [`QUANTILE`] of the negatives do not exceed, each source counting as much as it does in the fit.
+fn quantile(examples: &[Example], logits: &[f32]) -> f32 {
+    let mut negatives: Vec<(f32, f32)> = examples
+        .iter()
+        .zip(logits)
+        .filter(|(example, _)| !example.is_positive)
+        .map(|(example, logit)| (*logit, example.weight))
+        .collect();
+    negatives.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let total: f32 = negatives.iter().map(|(_, weight)| weight).sum();
+    let mut left = total * QUANTILE;
+    for (logit, weight) in &negatives {
+        left -= weight;
+        if left <= 0.0 {
+            return *logit;
+        }
+    }
+    0.0
+}
+
+/// Sources that alone say what is harmless in their kind: without them nobody would know. They are measured part by part.
+fn has_no_kin(file: &str) -> bool {
+    matches!(
+        file,
+        "benign/cyberseceval_frr_multi" | "made/trigger_words" | "made/contrasts" | "made/tasks"
+    )
+}
+
+/// Eight bits per weight.
+fn quantize(model: &Fitted) -> (Vec<i8>, f32) {
+    let mut sizes: Vec<f32> = model.weights.iter().map(|weight| weight.abs()).collect();
+    sizes.sort_by(f32::total_cmp);
+    // A few large weights are cut rather than all small ones lost.
+    let largest = sizes[BUCKETS - 64].max(1e-6);
+    let scale = largest / 127.0;
+    #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+    let weights = model
+        .weights
+        .iter()
+        .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
+        .collect();
+    (weights, scale)
+}
+
+fn write(out: &Path, models: &[Trained; 2]) -> std::io::Result<()> {
+    let header = Header {
+        calibrations: [models[0].calibration, models[1].calibration],
+        about: json!([models[0].about, models[1].about]),
+    };
+    let mut file = fs::File::create(out)?;
+    serde_json::to_writer(&mut file, &header)?;
+    file.write_all(b"\n")?;
+    let pairs = models[0].weights.iter().zip(&models[1].weights);
+    let bytes: Vec<u8> = pairs
+        .flat_map(|(injection, safety)| [injection.to_ne_bytes()[0], safety.to_ne_bytes()[0]])
+        .collect();
+    file.write_all(&bytes)
+}
