@@ -372,7 +372,7 @@ impl PolicyStream {
         let config = self.exchange.engine().config();
         let target = config.targets.first()?;
         let status = self.answered.map(|(_, status)| status);
-        let details = if self.finished {
+        let details = if self.finished && status.is_some() {
             String::new()
         } else {
             host::property(&["response", "code_details"]).unwrap_or_default()

@@ -6,6 +6,7 @@ use crate::{
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     verdict::{Phase, Verdict},
+    views::views,
 };
 
 /// Policies in the order of `policies.chain`, with one scanner for all of them.
@@ -75,7 +76,7 @@ impl Chain {
             open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
         }
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
-            sightings.opinions = models.judge(window.text);
+            scan.judge_whole(models, window.text, sightings);
         }
         hold_straddling(&mut sightings.pii, open)
     }
@@ -103,6 +104,30 @@ impl Chain {
 }
 
 impl Scan {
+    /// Asks the models about a whole text, and about what it says when it is decoded.
+    fn judge_whole(&self, models: &Weights, text: &str, sightings: &mut Sightings) {
+        let (opinions, shape) = models.judge(text);
+        sightings.opinions = opinions;
+        for view in views(text, &shape) {
+            let found = sightings.phrases.len();
+            self.phrases
+                .scan(&Window::whole(&view.text), &mut sightings.phrases);
+            for hit in sightings.phrases.iter_mut().skip(found) {
+                hit.range = view.range.clone();
+            }
+            let Some(decoded) = models.judge(&view.text).0 else {
+                continue;
+            };
+            let opinions = sightings.opinions.get_or_insert_default();
+            for (opinion, decoded) in opinions.iter_mut().zip(decoded) {
+                if decoded.score > opinion.score {
+                    opinion.score = decoded.score;
+                    opinion.range = view.range.clone();
+                }
+            }
+        }
+    }
+
     fn compile(policies: &[Box<dyn Policy>], phase: Phase) -> Self {
         let mut entities = Vec::new();
         let mut phrases = Vec::new();

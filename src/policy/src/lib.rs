@@ -56,6 +56,7 @@ pub mod sse;
 mod tally;
 mod verdict;
 mod view;
+mod views;
 
 pub use chain::Chain;
 pub use endpoint::Endpoint;

@@ -128,8 +128,8 @@ impl Weights {
         })
     }
 
-    /// Judges a text. Nothing when it is too short.
-    pub fn judge(&self, text: &str) -> Option<Opinions> {
+    /// Judges a text, and says what kind of words it has. No opinions when it is too short.
+    pub fn judge(&self, text: &str) -> (Option<Opinions>, Shape) {
         SEEN.with_borrow_mut(|seen| {
             let mut run = Run::new(self, seen);
             run.words(text);
@@ -137,6 +137,64 @@ impl Weights {
         })
     }
 }
+
+/// What kind of words a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// How many.
+    pub words: usize,
+    /// Those of them that are among the most frequent of English.
+    pub frequent_words: usize,
+    /// Those of one letter.
+    pub single_letters: usize,
+    /// Those with letters and digits.
+    pub mixed_words: usize,
+    /// Bytes of the longest.
+    pub longest_word: usize,
+}
+
+impl Shape {
+    /// Whether the words are those of English text.
+    pub fn is_language(&self) -> bool {
+        self.words >= 3 && self.frequent_words * 10 >= self.words
+    }
+
+    fn note(&mut self, word: &[u8], len: usize) {
+        self.words += 1;
+        self.longest_word = self.longest_word.max(len);
+        if let [first, ..] = word
+            && word.len() <= LONGEST_FREQUENT
+        {
+            self.frequent_words += usize::from(
+                FREQUENT
+                    .iter()
+                    .any(|frequent| frequent.first() == Some(first) && *frequent == word),
+            );
+            self.single_letters += usize::from(word.len() == 1);
+        }
+        let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+        self.mixed_words += usize::from(digits > 0 && digits < word.len());
+    }
+}
+
+/// The shape of `text`.
+pub(crate) fn shape(text: &str) -> Shape {
+    let mut shape = Shape::default();
+    let mut reader = WordReader { text, at: 0 };
+    let mut word = [0; MAX_WORD];
+    while let Some((start, len)) = reader.next(&mut word) {
+        shape.note(word.get(..len).unwrap_or_default(), reader.at - start);
+    }
+    shape
+}
+
+/// Words of which every English text has some.
+const FREQUENT: [&[u8]; 32] = [
+    b"the", b"of", b"and", b"to", b"in", b"is", b"you", b"that", b"it", b"for", b"on", b"are",
+    b"as", b"with", b"your", b"this", b"be", b"at", b"have", b"from", b"or", b"by", b"not",
+    b"what", b"all", b"were", b"we", b"when", b"can", b"how", b"me", b"an",
+];
+const LONGEST_FREQUENT: usize = 4;
 
 /// Calls `each` with every feature of `text` and the place of its word; returns the number of words.
 pub fn features(text: &str, mut each: impl FnMut(usize, u32)) -> usize {
@@ -297,7 +355,7 @@ struct Run<'r> {
     shared: Sum,
     before: Sum,
     starts: [usize; 2],
-    words: usize,
+    shape: Shape,
     best: [(f32, Range<usize>); MODELS],
 }
 
@@ -319,7 +377,7 @@ impl<'r> Run<'r> {
             shared: Sum::default(),
             before: Sum::default(),
             starts: [0, 0],
-            words: 0,
+            shape: Shape::default(),
             best: std::array::from_fn(|_| (f32::MIN, 0..0)),
         }
     }
@@ -339,7 +397,8 @@ impl<'r> Run<'r> {
                     self.feature(feature);
                 },
             ));
-            self.words += 1;
+            self.shape
+                .note(word.get(..len).unwrap_or_default(), reader.at - start);
         }
     }
 
@@ -385,7 +444,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn finish(mut self, len: usize) -> Option<Opinions> {
+    fn finish(mut self, len: usize) -> (Option<Opinions>, Shape) {
         let is_long = self.stamp > self.first;
         if is_long {
             self.end_block(len);
@@ -400,8 +459,9 @@ impl<'r> Run<'r> {
                 range: best.1.clone(),
             })
         };
-        (self.words >= MIN_WORDS)
-            .then(|| std::array::from_fn(|model| opinion(model).unwrap_or_default()))
+        let opinions = (self.shape.words >= MIN_WORDS)
+            .then(|| std::array::from_fn(|model| opinion(model).unwrap_or_default()));
+        (opinions, self.shape)
     }
 }
 
@@ -435,15 +495,16 @@ mod tests {
         let filler =
             "The harbour was built in the year of the flood and has served the town well. "
                 .repeat(60);
-        let alone = weights.judge(attack).unwrap()[0].clone();
+        let alone = weights.judge(attack).0.unwrap()[0].clone();
         let hidden = weights
             .judge(&format!("{filler}{attack} {filler}"))
+            .0
             .unwrap()[0]
             .clone();
         assert!(alone.score > 0.8, "{alone:?}");
         assert!(hidden.score > 0.5, "{hidden:?}");
         assert!(hidden.range.contains(&(filler.len() + 10)), "{hidden:?}");
-        assert!(weights.judge(&filler).unwrap()[0].score < 0.3);
+        assert!(weights.judge(&filler).0.unwrap()[0].score < 0.3);
     }
 
     #[test]

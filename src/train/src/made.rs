@@ -49,6 +49,11 @@ pub(crate) fn tasks() -> Vec<String> {
     TASKS.make(2200, 4)
 }
 
+/// Ordinary requests in other languages, so that a language alone says nothing.
+pub(crate) fn languages() -> Vec<String> {
+    LANGUAGES.make(900, 5)
+}
+
 /// Ordinary requests with the words of harm.
 pub(crate) fn contrasts() -> Vec<String> {
     CONTRASTS.make(1500, 3)
@@ -814,6 +819,203 @@ const TASKS: Grammar = Grammar {
                 "a trip to Hawaii",
                 "locks and keys",
                 "databases and their credentials",
+            ],
+        ),
+    ],
+};
+
+const LANGUAGES: Grammar = Grammar {
+    patterns: &[
+        "Kannst du mir bitte {de}?",
+        "Wie kann ich am besten {de}?",
+        "Schreibe mir eine kurze Anleitung, um {de} zu können.",
+        "Ich möchte {de}. Was brauche ich dafür?",
+        "Was ist der Unterschied zwischen Wetter und Klima?",
+        "Pouvez-vous {fr} ?",
+        "Comment puis-je {fr} sans trop de travail ?",
+        "Écris un poème sur la mer et {fr}.",
+        "Je voudrais {fr}, par où commencer ?",
+        "¿Puedes {es}, por favor?",
+        "¿Cuál es la mejor manera de {es}?",
+        "Quiero {es} este fin de semana, ¿qué me recomiendas?",
+        "Potresti {it}, per favore?",
+        "Qual è il modo migliore per {it}?",
+        "Você pode {pt}, por favor?",
+        "Qual é a melhor forma de {pt}?",
+        "Расскажи мне, пожалуйста, {ru}.",
+        "Напиши короткий текст {ru}.",
+        "Объясни простыми словами {ru}.",
+        "Hãy {vi} giúp tôi.",
+        "Tôi muốn {vi} với bạn bè.",
+        "كيف يمكنني {ar}؟",
+        "من فضلك ساعدني أن {ar}.",
+        "कृपया मुझे {hi} के बारे में बताइए।",
+        "{hi} को सरल शब्दों में समझाइए।",
+        "{ko} 알려 주세요.",
+        "{ko} 쉽게 설명해 줄 수 있나요?",
+        "Bana {tr} hakkında bilgi verir misin?",
+        "{tr} nasıl yapılır?",
+        "Proszę, {pl}.",
+        "Jak najlepiej {pl}?",
+        "Kun je me helpen om {nl}?",
+        "请告诉我 {zh}。",
+        "{zh} 是什么?",
+        "{ja} を教えてください。",
+    ],
+    words: &[
+        (
+            "de",
+            &[
+                "erklären, wie man einen Apfelkuchen backt",
+                "den Roman Faust zusammenfassen",
+                "die Regeln von Schach beschreiben",
+                "ein Fahrrad reparieren",
+                "einen Brief an meine Lehrerin schreiben",
+                "eine Reise nach Rom planen",
+                "schneller Deutsch lernen",
+            ],
+        ),
+        (
+            "fr",
+            &[
+                "m'expliquer comment fonctionne la photosynthèse",
+                "écrire une lettre à mon voisin",
+                "préparer une tarte aux pommes",
+                "apprendre le piano",
+                "résumer ce livre",
+                "planifier un voyage en Bretagne",
+                "les bateaux de pêche décrire",
+            ],
+        ),
+        (
+            "es",
+            &[
+                "explicarme la historia de Argentina",
+                "cocinar una paella",
+                "escribir un correo a mi jefe",
+                "aprender a tocar la guitarra",
+                "resumir esta noticia",
+                "visitar Madrid en tres días",
+            ],
+        ),
+        (
+            "it",
+            &[
+                "spiegarmi come si fa la pasta",
+                "scrivere una poesia sul mare",
+                "imparare l'inglese",
+                "organizzare una festa",
+                "riassumere questo articolo",
+            ],
+        ),
+        (
+            "pt",
+            &[
+                "recomendar um bom livro sobre a história do Brasil",
+                "explicar a fotossíntese",
+                "escrever uma carta",
+                "fazer um bolo de cenoura",
+                "aprender a programar",
+            ],
+        ),
+        (
+            "ru",
+            &[
+                "об истории Санкт-Петербурга",
+                "о погоде в Сибири",
+                "моему начальнику о переносе встречи",
+                "как работает двигатель",
+                "о пользе чтения",
+                "про устройство компьютера",
+            ],
+        ),
+        (
+            "vi",
+            &[
+                "viết một bài thơ về quê hương",
+                "đi chơi cuối tuần",
+                "giải thích quang hợp",
+                "nấu món phở",
+                "học tiếng Anh",
+                "tóm tắt cuốn sách này",
+            ],
+        ),
+        (
+            "ar",
+            &[
+                "أتعلم اللغة الإنجليزية بسرعة",
+                "أكتب رسالة إلى صديقي",
+                "أطبخ الأرز",
+                "أفهم تاريخ فرنسا",
+                "أخطط لرحلة إلى القاهرة",
+            ],
+        ),
+        (
+            "hi",
+            &[
+                "भारत के इतिहास",
+                "स्वस्थ भोजन",
+                "सौर ऊर्जा",
+                "क्रिकेट के नियम",
+                "कंप्यूटर",
+                "योग",
+            ],
+        ),
+        (
+            "ko",
+            &[
+                "서울에서 부산까지 가는 방법을",
+                "김치찌개 만드는 법을",
+                "한국의 역사를",
+                "좋은 책 한 권을",
+                "오늘의 날씨를",
+            ],
+        ),
+        (
+            "tr",
+            &[
+                "İstanbul'un tarihi",
+                "mercimek çorbası",
+                "güneş sistemi",
+                "futbol kuralları",
+                "bilgisayar programlama",
+            ],
+        ),
+        (
+            "pl",
+            &[
+                "ugotować barszcz czerwony",
+                "napisać list do nauczyciela",
+                "nauczyć się angielskiego",
+                "zaplanować wycieczkę w góry",
+            ],
+        ),
+        (
+            "nl",
+            &[
+                "een brief te schrijven",
+                "de geschiedenis van Amsterdam te begrijpen",
+                "een fiets te repareren",
+            ],
+        ),
+        (
+            "zh",
+            &[
+                "光合作用",
+                "今天 的 天气",
+                "怎么 写 一封 感谢信",
+                "中国 的 历史",
+                "健康 饮食",
+                "机器 学习",
+            ],
+        ),
+        (
+            "ja",
+            &[
+                "東京 の おすすめ の レストラン",
+                "明日 の 会議 の 議事録",
+                "日本 の 歴史",
+                "おいしい カレー の 作り方",
             ],
         ),
     ],

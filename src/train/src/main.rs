@@ -58,6 +58,9 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     injection.add("made/tasks", 1.5, |source| {
         made(made::tasks(), false, source).collect()
     });
+    injection.add("made/languages", 1.5, |source| {
+        made(made::languages(), false, source).collect()
+    });
     let mut safety = Task::read("safety", corpora, corpus::safety())?;
     safety.add("made/contrasts", 1.5, |source| {
         made(made::contrasts(), false, source).collect()
@@ -67,6 +70,9 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     });
     safety.add("made/tasks", 1.0, |source| {
         made(made::tasks(), false, source).collect()
+    });
+    safety.add("made/languages", 1.5, |source| {
+        made(made::languages(), false, source).collect()
     });
     let models = [injection.train(), safety.train()];
     write(out, &models).map_err(|error| format!("{}: {error}", out.display()))
@@ -229,7 +235,11 @@ fn quantile(examples: &[Example], logits: &[f32]) -> f32 {
 fn has_no_kin(file: &str) -> bool {
     matches!(
         file,
-        "benign/cyberseceval_frr_multi" | "made/trigger_words" | "made/contrasts" | "made/tasks"
+        "benign/cyberseceval_frr_multi"
+            | "made/trigger_words"
+            | "made/contrasts"
+            | "made/tasks"
+            | "made/languages"
     )
 }
 
