@@ -2,6 +2,7 @@
 
 CONFIG  ?= policy-configs/demo.yaml
 LISTEN  ?= 0.0.0.0:41002
+CORPORA ?= ../shared/corpora
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
@@ -13,7 +14,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long fuzz lint fmt deny bench-quick test-docker clean
+.PHONY: help run build test unit e2e golden laws-long fuzz lint fmt deny bench-quick train eval test-docker clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +67,13 @@ deny: ## Check licences, sources and duplicates of the dependencies (installs ca
 bench-quick: build ## Compare with the same Envoy without the filter: requests/s, latency, time to first token
 	@cargo build --release --quiet -p kt-tests --bin bench-quick
 	@ENVOY_BIN="$(ENVOY)" target/release/bench-quick
+
+train: ## Fit the linear models to the labelled texts in CORPORA and write their weights
+	@cargo build --release --quiet -p kt-train
+	@target/release/kt-train "$(CORPORA)" src/policy/models/weights.bin
+
+eval: build ## Show how often the policies fire on the labelled texts in CORPORA, source by source
+	@$(PYTHON) tools/eval.py "$(CORPORA)"
 
 test-docker: build ## Run docker compose for real, with stand-in images where no registry is reachable
 	@bash tools/test-docker.sh

@@ -179,15 +179,12 @@ fn unescape_entities(text: &str) -> String {
             .and_then(|digits| u32::from_str_radix(digits, radix).ok())
             .and_then(char::from_u32);
         let behind = digits.get(len..).unwrap_or_default();
-        match c {
-            Some(c) => {
-                out.push(c);
-                rest = behind.strip_prefix(';').unwrap_or(behind);
-            }
-            None => {
-                out.push_str("&#");
-                rest = reference.get(2..).unwrap_or_default();
-            }
+        if let Some(c) = c {
+            out.push(c);
+            rest = behind.strip_prefix(';').unwrap_or(behind);
+        } else {
+            out.push_str("&#");
+            rest = reference.get(2..).unwrap_or_default();
         }
     }
     out.push_str(rest);

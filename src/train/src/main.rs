@@ -8,6 +8,11 @@
     clippy::indexing_slicing,
     reason = "places come from the lists that they index"
 )]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks on its standard streams"
+)]
 
 mod corpus;
 mod fit;
@@ -22,8 +27,9 @@ use serde_json::{Value, json};
 
 /// Parts of the sources that have no kin.
 const PARTS: usize = 5;
-/// Share of the negatives that lie below the threshold.
-const QUANTILE: f32 = 0.99;
+/// Share of the negatives that lie below the threshold: a false alarm of the injection filter ends a conversation, one of
+/// the safety filter a request.
+const QUANTILES: [f32; 2] = [0.994, 0.99];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +58,7 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     injection.add("made/attacks", 1.0, |source| {
         made(made::attacks(), true, source).collect()
     });
-    injection.add("made/trigger_words", 1.5, |source| {
+    injection.add("made/trigger_words", 3.0, |source| {
         made(made::trigger_words(), false, source).collect()
     });
     injection.add("made/tasks", 1.5, |source| {
@@ -74,7 +80,7 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     safety.add("made/languages", 1.5, |source| {
         made(made::languages(), false, source).collect()
     });
-    let models = [injection.train(), safety.train()];
+    let models = [injection.train(QUANTILES[0]), safety.train(QUANTILES[1])];
     write(out, &models).map_err(|error| format!("{}: {error}", out.display()))
 }
 
@@ -112,11 +118,11 @@ impl Task {
         });
     }
 
-    fn train(&self) -> Trained {
+    fn train(&self, share: f32) -> Trained {
         let examples = self.examples();
         let all: Vec<usize> = (0..examples.len()).collect();
         let logits = self.unseen_logits(&examples);
-        let threshold = quantile(&examples, &logits);
+        let threshold = quantile(&examples, &logits, share);
         let figures = self.figures(&logits, threshold);
         let model = fit(&examples, &all);
         let (weights, scale) = quantize(&model);
@@ -211,8 +217,8 @@ impl Task {
     }
 }
 
-/// The logit that [`QUANTILE`] of the negatives do not exceed, each source counting as much as it does in the fit.
-fn quantile(examples: &[Example], logits: &[f32]) -> f32 {
+/// The logit that this share of the negatives do not exceed, each source counting as much as it does in the fit.
+fn quantile(examples: &[Example], logits: &[f32], share: f32) -> f32 {
     let mut negatives: Vec<(f32, f32)> = examples
         .iter()
         .zip(logits)
@@ -221,7 +227,7 @@ fn quantile(examples: &[Example], logits: &[f32]) -> f32 {
         .collect();
     negatives.sort_by(|left, right| left.0.total_cmp(&right.0));
     let total: f32 = negatives.iter().map(|(_, weight)| weight).sum();
-    let mut left = total * QUANTILE;
+    let mut left = total * share;
     for (logit, weight) in &negatives {
         left -= weight;
         if left <= 0.0 {
