@@ -15,10 +15,11 @@
 use std::sync::{Arc, LazyLock};
 
 use kt_policy::{
-    BodyStep, Endpoint, Engine, Exchange, FilterConfig, StreamStep,
+    BodyStep, Endpoint, Engine, Exchange, FilterConfig, Opening, StreamStep,
     json::{self, Kind},
     sse::SseDecoder,
 };
+use kt_routing::{TargetState, Trail, retry_after_ms};
 
 static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
     let config = br#"{
@@ -244,6 +245,29 @@ fn deltas(
         (text, stopped)
     });
     assert_eq!(texts[0], texts[1]);
+}
+
+/// What providers and other workers say about attempts: any bytes are a state, a trail or none; the opening of a stream is
+/// what it was with less of it, once it was decided; and `Retry-After` is within its bounds.
+pub fn routing(input: &[u8]) {
+    let state = TargetState::from_bytes(input);
+    assert_eq!(TargetState::from_bytes(&state.to_bytes()), state);
+    if let Some(trail) = Trail::from_bytes(input, "") {
+        let bytes = trail.to_bytes("x");
+        assert_eq!(Trail::from_bytes(&bytes, "x"), Some(trail));
+        assert_eq!(Trail::from_bytes(&bytes, "y"), None);
+    }
+    let mut before = Opening::Undecided;
+    for end in 0..=input.len() {
+        let opening = Opening::of(&input[..end]);
+        assert!(before == Opening::Undecided || opening == before);
+        before = opening;
+    }
+    let text = String::from_utf8_lossy(input);
+    let (first, second) = text.split_at(text.floor_char_boundary(text.len() / 2));
+    if let Some(wait_ms) = retry_after_ms(Some(first), Some(second), 1_795_252_327_000_000) {
+        assert!(wait_ms <= 1000 * 86_400 * 366 * 8000);
+    }
 }
 
 /// Any text is a gateway or a report with places that exist; a gateway gives one output.

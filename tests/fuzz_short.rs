@@ -84,6 +84,11 @@ fn stream() {
 }
 
 #[test]
+fn routing() {
+    run("routing", kt_tests::routing);
+}
+
+#[test]
 fn config() {
     run("config", kt_tests::config);
 }
