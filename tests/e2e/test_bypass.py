@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 
-RAW_VALUES = ["victim@example.com", "4111 1111 1111 1111", "4111111111111111", "4111-1111", "219-09-9999", "415 555 2671", "203.0.113.77", "u0040example", "sk-client"]  # fmt: skip
+RAW_VALUES = ["victim@example.com", "4111 1111 1111 1111", "4111111111111111", "4111-1111", "219-09-9999", "415 555 2671", "203.0.113.77", "u0040example", "sk-client", "sk-proj-4f9a", "akiaiosf", "ghp_16c7", "eyjzdwii", "miieowib", "xoxb-1234"]  # fmt: skip
 
 
 def entries():

@@ -4,6 +4,7 @@
 //! bytes to the right. That locality is what makes any cut of a stream give the same findings as the whole
 //! text: the text before the first open position can leave at once and never has to be looked at again.
 
+mod api_key;
 mod credit_card;
 mod digits;
 mod email;
@@ -35,11 +36,14 @@ pub enum Entity {
     IpAddress,
     /// An international bank account number.
     Iban,
+    /// A key or token of a service, or a private key.
+    ApiKey,
 }
 
 impl Entity {
     /// Every entity, in the order that decides between equally long findings.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::ApiKey,
         Self::Email,
         Self::CreditCard,
         Self::Iban,
@@ -57,6 +61,7 @@ impl Entity {
             Self::CreditCard => "CREDIT_CARD",
             Self::IpAddress => "IP_ADDRESS",
             Self::Iban => "IBAN",
+            Self::ApiKey => "API_KEY",
         }
     }
 
@@ -69,6 +74,7 @@ impl Entity {
             Self::CreditCard => "[CREDIT_CARD_REDACTED]",
             Self::IpAddress => "[IP_ADDRESS_REDACTED]",
             Self::Iban => "[IBAN_REDACTED]",
+            Self::ApiKey => "[API_KEY_REDACTED]",
         }
     }
 
@@ -81,6 +87,7 @@ impl Entity {
             "CREDIT_CARD" => Self::CreditCard,
             "IP_ADDRESS" => Self::IpAddress,
             "IBAN" | "IBAN_CODE" => Self::Iban,
+            "API_KEY" => Self::ApiKey,
             _ => return None,
         })
     }
@@ -161,12 +168,15 @@ pub struct PiiSpan {
 /// Finds the configured entities in one pass per anchor.
 #[derive(Debug, Clone)]
 pub struct Scanner {
-    email: bool,
-    ip_address: bool,
+    /// Detectors that look for their own anchors.
+    text_detectors: Vec<(Entity, TextDetector)>,
     iban: bool,
     /// Detectors that are tried wherever a group of digits begins.
     digit_detectors: Vec<(Entity, DigitDetector)>,
 }
+
+/// Reports every candidate of a window.
+type TextDetector = fn(&Window<'_>, &mut dyn FnMut(Outcome));
 
 /// Judges the candidate that begins with the digit group at `at`.
 type DigitDetector = fn(&Window<'_>, &digits::Groups) -> Outcome;
@@ -183,14 +193,21 @@ impl Scanner {
                     Entity::Ssn => us_ssn::judge,
                     Entity::Phone => phone::judge,
                     Entity::IpAddress => ip_address::judge_v4,
-                    Entity::Email | Entity::Iban => return None,
+                    Entity::Email | Entity::Iban | Entity::ApiKey => return None,
                 };
                 Some((entity, detector))
             })
             .collect();
+        let own_anchors: [(Entity, TextDetector); 3] = [
+            (Entity::Email, email::scan),
+            (Entity::ApiKey, api_key::scan),
+            (Entity::IpAddress, ip_address::scan_v6),
+        ];
         Self {
-            email: entities.contains(&Entity::Email),
-            ip_address: entities.contains(&Entity::IpAddress),
+            text_detectors: own_anchors
+                .into_iter()
+                .filter(|(entity, _)| entities.contains(entity))
+                .collect(),
             iban: entities.contains(&Entity::Iban),
             digit_detectors,
         }
@@ -210,11 +227,8 @@ impl Scanner {
             Outcome::Open(start) => open = open.min(start.max(window.from)),
             _ => {}
         };
-        if self.email {
-            email::scan(window, &mut |outcome| note(Entity::Email, outcome));
-        }
-        if self.ip_address {
-            ip_address::scan_v6(window, &mut |outcome| note(Entity::IpAddress, outcome));
+        for (entity, scan) in &self.text_detectors {
+            scan(window, &mut |outcome| note(*entity, outcome));
         }
         if self.iban || !self.digit_detectors.is_empty() {
             digits::for_each_group(window, &mut |start, end| match window.before(start) {

@@ -12,7 +12,7 @@ static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
         "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN"]},
+            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN", "API_KEY"]},
             {"kind": "safety-filter", "mode": "strict", "action": "block"},
             {"kind": "audit-logger", "immutable": true, "retention_days": 30, "log_all_access": true}],
         "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
