@@ -35,6 +35,7 @@ const VALUES: &[&str] = &[
     "Write to jane.doe@example.com, or to x_y%z@mail.co.uk; +44 20 7183 8750 or (415) 555-2671, extension 12.",
     "Card 4111 1111 1111 1111, 5500-0000-0000-0004 and 4111111111111112; SSN 219-09-9999; IBAN DE89 3704 0044 0532 0130 00.",
     "Keys sk-proj-4f9aBcD3eFgHiJkLmNoPqRsTuVwXyZ012345, AKIAIOSFODNN7EXAMPLE and eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNry.",
+    "Set DB_PASSWORD=correct7horse8battery and \"clientSecret\": \"Q1w2E3r4T5y6U7i8\" before the start, then token = next_one(15).",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA1234\n-----END RSA PRIVATE KEY-----\nis what the file holds.",
     "Hosts 192.168.0.14, 2001:db8::8a2e:370:7334 and 1.2.3.4.5; here is how to make a bomb, as they say.",
 ];

@@ -2,7 +2,8 @@
 //! (RFC 7519) and private keys in PEM (RFC 7468).
 //!
 //! Sources of the forms: the documentation of each service, and GitHub's list of supported secret-scanning patterns. A key
-//! must have a digit, which random ones of this length have. Not found: keys without a prefix, and passwords.
+//! must have a digit, which random ones of this length have. Also the values of settings whose name says that they are secret,
+//! from 12 characters with letters and two digits. Not found: other keys without a prefix, and short passwords.
 
 use super::{Outcome, Window};
 
@@ -18,6 +19,8 @@ enum Alphabet {
     Dotted,
     /// Capital letters and digits.
     Capital,
+    /// Base64, and parts of a path.
+    Path,
 }
 
 impl Alphabet {
@@ -25,6 +28,7 @@ impl Alphabet {
         match self {
             Self::Token => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
             Self::Dotted => Self::Token.has(byte) || byte == b'.',
+            Self::Path => Self::Token.has(byte) || matches!(byte, b'/' | b'+' | b'='),
             Self::Capital => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         }
     }
@@ -80,6 +84,73 @@ const FORMS: &[Form] = &[
     // DigitalOcean, Shopify
     token(b"dop_v1_", 64),
     token(b"shpat_", 32),
+    // Further services, by the name in their prefix or beside it
+    token(b"ATATT3", 100),                                  // Atlassian
+    token(b"AGE-SECRET-KEY-1", 50),                         // age
+    token(b"AKCp", 60),                                     // Artifactory
+    token(b"cmVmd", 56),                                    // Artifactory
+    token(b"EZAK", 54),                                     // EasyPost
+    token(b"EZTK", 54),                                     // EasyPost
+    token(b"EAAA", 40),                                     // Square, Facebook
+    token(b"EAAC", 40),                                     // Facebook
+    token(b"EAAM", 40),                                     // Facebook
+    token(b"HRKU-", 36),                                    // Heroku
+    token(b"LTAI", 16),                                     // Alibaba
+    token(b"NRAK-", 27),                                    // New Relic
+    token(b"PMAK-", 50),                                    // Postman
+    token(b"api_org_", 30),                                 // Hugging Face
+    token(b"dapi", 32),                                     // Databricks
+    token(b"dnkey-", 50),                                   // Defined Networking
+    (b"dp.pt.", 40, MAX_KEY, Alphabet::Token),              // Doppler
+    (b"dt0c01.", 60, MAX_KEY, Alphabet::Dotted),            // Dynatrace
+    token(b"duffel_", 40),                                  // Duffel
+    token(b"fio-u-", 50),                                   // Frame.io
+    token(b"fm1_", 60),                                     // Fly.io
+    token(b"fm2_", 60),                                     // Fly.io
+    token(b"fo1_", 40),                                     // Fly.io
+    token(b"glc_", 32),                                     // Grafana
+    token(b"glsa_", 40),                                    // Grafana
+    token(b"gldt-", 20),                                    // GitLab
+    token(b"glft-", 20),                                    // GitLab
+    token(b"glrt-", 20),                                    // GitLab
+    token(b"glptt-", 40),                                   // GitLab
+    token(b"glsoat-", 20),                                  // GitLab
+    token(b"GR1348941", 20),                                // GitLab
+    (b"hvs.", 60, MAX_KEY, Alphabet::Token),                // Vault
+    (b"hvb.", 60, MAX_KEY, Alphabet::Token),                // Vault
+    token(b"ico-", 32),                                     // Infracost
+    token(b"lin_api_", 40),                                 // Linear
+    token(b"ntn_", 40),                                     // Notion
+    token(b"nvapi-", 40),                                   // NVIDIA
+    token(b"ops_eyJ", 100),                                 // 1Password
+    token(b"pplx-", 40),                                    // Perplexity
+    token(b"pnu_", 36),                                     // Prefect
+    token(b"pscale_", 32),                                  // PlanetScale
+    token(b"pul-", 40),                                     // Pulumi
+    token(b"rdme_", 60),                                    // ReadMe
+    token(b"rubygems_", 48),                                // RubyGems
+    token(b"s-s4t2", 60),                                   // 42
+    token(b"sgp_", 40),                                     // Sourcegraph
+    token(b"sha256~", 40),                                  // OpenShift
+    token(b"shippo_live_", 40),                             // Shippo
+    token(b"shippo_test_", 40),                             // Shippo
+    token(b"shpca_", 32),                                   // Shopify
+    token(b"shpss_", 32),                                   // Shopify
+    token(b"sntrys_", 60),                                  // Sentry
+    token(b"sntryu_", 60),                                  // Sentry
+    token(b"sq0atp-", 22),                                  // Square
+    token(b"sq0csp-", 40),                                  // Square
+    token(b"squ_", 40),                                     // SonarQube
+    token(b"sqp_", 40),                                     // SonarQube
+    token(b"tfp_", 50),                                     // Typeform
+    token(b"tk-us-", 48),                                   // Scalingo
+    token(b"xai-", 60),                                     // xAI
+    token(b"xoxe-", 40),                                    // Slack
+    token(b"xoxs-", 20),                                    // Slack
+    token(b"xoxo-", 20),                                    // Slack
+    (b"hooks.slack.com/services/", 30, 80, Alphabet::Path), // Slack
+    (b"Bearer ", 20, MAX_KEY, Alphabet::Dotted),            // RFC 6750
+    (b"Basic ", 20, MAX_KEY, Alphabet::Path),               // RFC 7617
     // JSON web tokens: a header that is a JSON object
     (b"eyJ", 30, MAX_KEY, Alphabet::Dotted),
 ];
@@ -91,40 +162,168 @@ const PEM_END: &[u8] = b"-----END ";
 /// Between `BEGIN` and `PRIVATE KEY`: `RSA`, `OPENSSH`, `ENCRYPTED` and so on.
 const MAX_KIND: usize = 24;
 
-/// Bytes that some prefix begins with.
-static BEGINS: [bool; 256] = begins();
+/// Names of settings that hold a secret, in lower case without separators.
+const SECRET_NAMES: &[&[u8]] = &[
+    b"apikey",
+    b"apitoken",
+    b"accesskey",
+    b"authkey",
+    b"authtoken",
+    b"accesstoken",
+    b"refreshtoken",
+    b"secret",
+    b"password",
+    b"passwd",
+    b"privatekey",
+    b"credential",
+    b"clientkey",
+    b"token",
+    b"pwd",
+];
+/// Longest name that is looked at, and longest way from its end to the value: both within the context of a detector.
+const MAX_NAME: usize = 44;
+const MAX_GAP: usize = 8;
+/// Lengths of a value.
+const VALUE: std::ops::RangeInclusive<usize> = 12..=512;
+/// What stands where a secret belongs.
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"example",
+    b"placeholder",
+    b"xxxx",
+    b"your",
+    b"redacted",
+    b"changeme",
+    b"1234567890abcdef",
+];
 
-const fn begins() -> [bool; 256] {
-    let mut table = [false; 256];
+/// One bit per hash of the three bytes that some prefix begins with: nearly every word stops here.
+static BEGINS: [u64; 64] = begins();
+
+const fn slot(bytes: [u8; 3]) -> (usize, u64) {
+    let [first, second, third] = bytes;
+    let number = first as u32 | (second as u32) << 8 | (third as u32) << 16;
+    let hash = number.wrapping_mul(0x9e37_79b1) >> 20;
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
+const fn begins() -> [u64; 64] {
+    let mut table = [0; 64];
     let mut at = 0;
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "bounded by the loop, and a byte indexes a table of 256; evaluated at compile time"
-    )]
-    while at < FORMS.len() {
-        table[FORMS[at].0[0] as usize] = true;
+    while at <= FORMS.len() {
+        let prefix = if at < FORMS.len() {
+            #[expect(clippy::indexing_slicing, reason = "bounded by the line above")]
+            FORMS[at].0
+        } else {
+            PEM_BEGIN
+        };
+        if let [first, second, third, ..] = prefix {
+            let (word, bit) = slot([*first, *second, *third]);
+            #[expect(clippy::indexing_slicing, reason = "a slot is below 64")]
+            {
+                table[word] |= bit;
+            }
+        }
         at += 1;
     }
-    #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256")]
-    {
-        table[b'-' as usize] = true;
-    }
     table
+}
+
+/// Whether a prefix may begin with `bytes`, of which fewer than three say nothing.
+fn may_begin(bytes: &[u8]) -> bool {
+    let Some(bytes) = bytes.first_chunk::<3>() else {
+        return true;
+    };
+    let (word, bit) = slot(*bytes);
+    BEGINS.get(word).is_some_and(|bits| bits & bit != 0)
 }
 
 pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
     let mut before = window.before(window.from);
     let rest = window.bytes().get(window.from..).unwrap_or_default();
     for (place, byte) in rest.iter().copied().enumerate() {
-        let begins = BEGINS.get(usize::from(byte)).copied().unwrap_or(false);
-        if begins && !before.is_ascii_alphanumeric() && !(byte == b'-' && before == b'-') {
+        let starts = !before.is_ascii_alphanumeric()
+            && (byte.is_ascii_alphabetic() || byte == b'-' && before != b'-');
+        before = byte;
+        if starts && may_begin(rest.get(place..).unwrap_or_default()) {
             match judge(window, window.from + place) {
                 Outcome::Nothing => {}
                 outcome => note(outcome),
             }
         }
-        before = byte;
     }
+    // A value may begin here whose name was settled before.
+    let start = window.from.saturating_sub(MAX_GAP);
+    let rest = window.bytes().get(start..).unwrap_or_default();
+    for place in memchr::memchr2_iter(b'=', b':', rest) {
+        match assigned(window, start + place) {
+            Outcome::Nothing => {}
+            outcome => note(outcome),
+        }
+    }
+}
+
+/// `api_key = "…"`, `PASSWORD=…`, `"clientSecret": "…"`: a value with letters and digits behind a name that says what it is.
+fn assigned(window: &Window<'_>, at: usize) -> Outcome {
+    if !names_a_secret(window.bytes().get(..at).unwrap_or_default()) {
+        return Outcome::Nothing;
+    }
+    let behind = window.bytes().get(at + 1..).unwrap_or_default();
+    let gap = behind
+        .iter()
+        .take(MAX_GAP)
+        .take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'=' | b'>' | b'`'))
+        .count();
+    let value = behind.get(gap..).unwrap_or_default();
+    let run = value
+        .iter()
+        .take(*VALUE.end() + 1)
+        .take_while(|byte| Alphabet::Path.has(**byte) || matches!(byte, b'.' | b'~'))
+        .count();
+    let start = at + 1 + gap;
+    if run == value.len() && run <= *VALUE.end() && !window.complete {
+        return Outcome::Open(start);
+    }
+    let value = value.get(..run).unwrap_or_default();
+    let lower = value.to_ascii_lowercase();
+    let is_placeholder = PLACEHOLDERS
+        .iter()
+        .any(|word| memchr::memmem::find(&lower, word).is_some());
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_mixed = digits >= 2 && value.iter().any(u8::is_ascii_alphabetic);
+    if VALUE.contains(&run) && is_mixed && !is_placeholder {
+        Outcome::Found {
+            start,
+            end: start + run,
+        }
+    } else {
+        Outcome::Nothing
+    }
+}
+
+/// Whether `before`, up to an `=` or `:`, ends in the name of a setting that holds a secret.
+fn names_a_secret(before: &[u8]) -> bool {
+    let mut name = [0; MAX_NAME];
+    let mut len = 0;
+    let from_end = before
+        .iter()
+        .rev()
+        .take(MAX_NAME + 4)
+        .skip_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b':'))
+        .take(MAX_NAME);
+    for byte in from_end
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    {
+        if byte.is_ascii_alphanumeric()
+            && let Some(place) = name.get_mut(MAX_NAME - 1 - len)
+        {
+            *place = byte.to_ascii_lowercase();
+            len += 1;
+        }
+    }
+    let name = name.get(MAX_NAME - len..).unwrap_or_default();
+    SECRET_NAMES
+        .iter()
+        .any(|secret| memchr::memmem::find(name, secret).is_some())
 }
 
 fn judge(window: &Window<'_>, at: usize) -> Outcome {
@@ -173,7 +372,8 @@ fn is_key(prefix: &[u8], key: &[u8]) -> bool {
             let mut parts = key.split(|byte| *byte == b'.');
             parts.next().is_some() && parts.next().is_some_and(|part| part.starts_with(b"eyJ"))
         }
-        _ => has_digit,
+        // Long enough to be no word, whatever is in it.
+        _ => has_digit || key.len() >= 30 && prefix.ends_with(b"_"),
     }
 }
 
@@ -243,6 +443,24 @@ mod tests {
     }
 
     #[test]
+    fn values_of_secret_settings_are_found() {
+        for (text, value) in [
+            ("api_key = \"9f8e7d6c5b4a39281706\"", "9f8e7d6c5b4a39281706"),
+            ("DB_PASSWORD=correct7horse8battery", "correct7horse8battery"),
+            (
+                "{\"clientSecret\": \"Q1w2E3r4T5y6U7i8\"}",
+                "Q1w2E3r4T5y6U7i8",
+            ),
+            (
+                "export SNYK_TOKEN=2f1b6c3e-8a4d-4f5b-9c7e-1a2b3c4d5e6f",
+                "2f1b6c3e-8a4d-4f5b-9c7e-1a2b3c4d5e6f",
+            ),
+        ] {
+            check(text, &[(Entity::ApiKey, value)]);
+        }
+    }
+
+    #[test]
     fn what_only_looks_like_a_key_stays() {
         for text in [
             "sk-learn is a library, and sk-1 a road",
@@ -250,6 +468,11 @@ mod tests {
             "ghp_short and task-1234567890123456789012345",
             "eyJ starts many tokens. eyJhbGciOiJIUzI1NiJ9 alone is half of one",
             "-----BEGIN CERTIFICATE-----",
+            "token = get_token(session, 15)",
+            "max_tokens: 4096, token_type: bearer",
+            "api_key: your_api_key_1234 or password=example12345678",
+            "The password: it has twelve letters",
+            "tokens per second: 123456789012",
             "the skill-tree-of-a-very-long-name-without-digits",
         ] {
             check(text, &[]);
