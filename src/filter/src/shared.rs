@@ -11,8 +11,6 @@ use kt_routing::{
 
 use crate::host;
 
-/// Exchanges in flight. Two in one slot cost the older one its trail: it may then be tried on a target again.
-const SLOTS: u32 = 16_384;
 const TURN: &str = "kt.turn";
 const FAVOURITE: &str = "kt.favourite";
 const FRESH_SINCE: &str = "kt.fresh_since";
@@ -112,8 +110,17 @@ pub(crate) fn hash(text: &str) -> u32 {
     })
 }
 
+/// Where the trail of an exchange lies: each machine has 4,096 places in turn, by the last digits of its number and of the
+/// count that make up the name of an exchange. With more exchanges in flight on one worker the oldest loses its trail.
 fn slot(exchange: &str) -> String {
-    format!("kt.trail.{}", hash(exchange) % SLOTS)
+    let (machine, count) = exchange.split_once('-').unwrap_or((exchange, ""));
+    let last = |digits: &str, len: usize| {
+        digits
+            .get(digits.len().saturating_sub(len)..)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    format!("kt.trail.{}.{}", last(machine, 2), last(count, 3))
 }
 
 /// What happened to an exchange so far.
