@@ -82,6 +82,22 @@ def test_health_follows_the_targets(provider, gateway):
     assert metrics(front)["a"]["circuit_opened"] == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_clients_that_hang_up_do_not_open_the_breaker(provider, gateway, stream):
+    source = provider({"delay_ms": 700, "reply": "late"})
+    breaker = "  circuit_breaker: {failure_threshold: 1, recovery_timeout_seconds: 60}\n"
+    front = gateway(policy_config(target("a", source.url)).replace("providers:\n", f"providers:\n{breaker}"))
+    body = {"model": "any", "messages": [{"role": "user", "content": "hello"}], "stream": stream}
+    for _ in range(3):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(front.chat_url, json=body, timeout=0.2)
+    events = front.events(3)
+    assert {event["reason_code"] for event in events} == {"client_disconnected"}
+    seen = metrics(front)["a"]
+    assert (seen["state"], seen["attempts"], sum(seen["failures"].values())) == ("closed", 3, 0)
+    assert front.chat("hello", stream=stream).status_code == 200
+
+
 def test_a_target_without_its_key_is_shown_and_not_asked(provider, gateway):
     first, second = provider(), provider()
     front = gateway(policy_config(target("a", first.url, key="KEY_THAT_IS_NOT_SET"), target("b", second.url)))

@@ -86,7 +86,7 @@ impl AttemptStream {
     /// Does `step`, and sets or takes back the alarm that it leads to.
     fn step(&self, step: impl FnOnce(&mut Attempting) -> Action) -> Action {
         let Ok(mut attempting) = self.attempting.try_borrow_mut() else {
-            return Action::Continue;
+            return answer(503, "engine", false, None);
         };
         let before = attempting.alarm;
         let action = step(&mut attempting);

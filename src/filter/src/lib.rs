@@ -17,6 +17,7 @@ mod drill;
 mod ffi;
 mod hop_stream;
 mod host;
+mod media_type;
 mod plugin;
 mod policy_stream;
 mod probes;

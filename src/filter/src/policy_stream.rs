@@ -20,6 +20,7 @@ use proxy_wasm::{
 use crate::{
     attempt_stream::failure_text,
     host::{self, Body, Counter, Headers, HostError},
+    media_type::{MediaType, media_type},
     shared,
 };
 
@@ -606,30 +607,4 @@ fn identifier(name: &str) -> Option<String> {
                 byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
             })
     })
-}
-
-/// What a content type means for inspection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MediaType {
-    Json,
-    EventStream,
-    Other,
-}
-
-/// Reads a content type; another charset than UTF-8 could hide text.
-fn media_type(content_type: &str) -> MediaType {
-    let mut parts = content_type.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset
-            .trim()
-            .trim_matches('"')
-            .eq_ignore_ascii_case("utf-8"),
-        _ => true,
-    });
-    match essence.as_str() {
-        "application/json" if is_utf8 => MediaType::Json,
-        "text/event-stream" if is_utf8 => MediaType::EventStream,
-        _ => MediaType::Other,
-    }
 }
