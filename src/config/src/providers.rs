@@ -166,33 +166,46 @@ fn retry(fields: &mut Fields<'_>, report: &mut Report) -> Option<Retry> {
     Some(read)
 }
 
-fn statuses(nodes: &[Node], path: &str, report: &mut Report) -> Vec<u16> {
-    let mut codes = Vec::new();
+/// The values of a list in which each stands once. `read` says which value a node is, `name` what messages call it.
+fn unique<T: PartialEq>(
+    nodes: &[Node],
+    path: &str,
+    read: impl Fn(&Node) -> Option<T>,
+    name: impl Fn(&T) -> String,
+    (wrong, hint): (&str, &str),
+    report: &mut Report,
+) -> Vec<T> {
+    let mut values = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        let code = match &node.value {
-            Value::Scalar(Scalar::Int(code)) => u16::try_from(*code).ok(),
-            _ => None,
-        };
-        match code.filter(|code| (400..=599).contains(code)) {
-            Some(code) if codes.contains(&code) => report.error(
+        match read(node) {
+            Some(value) if values.contains(&value) => report.error(
                 Code::Duplicate,
                 &path,
                 node.position,
-                format!("the status {code} is listed twice"),
+                format!("{} is listed twice", name(&value)),
                 "list it once",
             ),
-            Some(code) => codes.push(code),
-            None => report.error(
-                Code::InvalidValue,
-                &path,
-                node.position,
-                "this is not a status of a failed request",
-                "use numbers from 400 to 599",
-            ),
+            Some(value) => values.push(value),
+            None => report.error(Code::InvalidValue, &path, node.position, wrong, hint),
         }
     }
-    codes
+    values
+}
+
+fn statuses(nodes: &[Node], path: &str, report: &mut Report) -> Vec<u16> {
+    let read = |node: &Node| match &node.value {
+        Value::Scalar(Scalar::Int(code)) => u16::try_from(*code)
+            .ok()
+            .filter(|code| (400..=599).contains(code)),
+        _ => None,
+    };
+    let name = |code: &u16| format!("the status {code}");
+    let wrong = (
+        "this is not a status of a failed request",
+        "use numbers from 400 to 599",
+    );
+    unique(nodes, path, read, name, wrong, report)
 }
 
 fn circuit_breaker(fields: &mut Fields<'_>, report: &mut Report) -> Option<CircuitBreaker> {
@@ -248,35 +261,21 @@ fn fallback(fields: &mut Fields<'_>, report: &mut Report) -> Option<Fallback> {
 }
 
 fn triggers(nodes: &[Node], path: &str, report: &mut Report) -> Vec<Failure> {
-    let mut triggers = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        let failure = match &node.value {
-            Value::Scalar(Scalar::Text(name)) => Failure::named(name),
-            _ => None,
-        };
-        match failure {
-            Some(failure) if triggers.contains(&failure) => report.error(
-                Code::Duplicate,
-                &path,
-                node.position,
-                format!("`{}` is listed twice", failure.name()),
-                "list it once",
-            ),
-            Some(failure) => triggers.push(failure),
-            None => report.error(
-                Code::InvalidValue,
-                &path,
-                node.position,
-                "this is not a trigger",
-                format!(
-                    "expected one of {}",
-                    join(Failure::ALL.iter().map(|failure| failure.name()))
-                ),
-            ),
-        }
-    }
-    triggers
+    let read = |node: &Node| match &node.value {
+        Value::Scalar(Scalar::Text(name)) => Failure::named(name),
+        _ => None,
+    };
+    let name = |failure: &Failure| format!("`{}`", failure.name());
+    let known = join(Failure::ALL.iter().map(|failure| failure.name()));
+    let hint = format!("expected one of {known}");
+    unique(
+        nodes,
+        path,
+        read,
+        name,
+        ("this is not a trigger", &hint),
+        report,
+    )
 }
 
 fn latency(fields: &mut Fields<'_>, report: &mut Report) -> Option<Latency> {

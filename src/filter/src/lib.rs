@@ -14,6 +14,7 @@ mod alarms;
 mod attempt_stream;
 #[cfg(feature = "drill")]
 mod drill;
+mod exchanges;
 mod ffi;
 mod hop_stream;
 mod host;

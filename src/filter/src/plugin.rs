@@ -11,9 +11,10 @@ use proxy_wasm::{
 use crate::{
     alarms::Alarms,
     attempt_stream::AttemptStream,
+    exchanges::Exchanges,
     hop_stream::HopStream,
     host::{self, Counter},
-    policy_stream::{Exchanges, PolicyStream},
+    policy_stream::PolicyStream,
     probes::Probes,
     shared,
 };

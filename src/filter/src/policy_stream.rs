@@ -1,10 +1,6 @@
 //! The policy filter: one context per exchange, from the request's headers to its event.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
     BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Page, Patch, StreamStep, Target,
@@ -19,6 +15,7 @@ use proxy_wasm::{
 
 use crate::{
     attempt_stream::failure_text,
+    exchanges::Exchanges,
     host::{self, Body, Counter, Headers, HostError},
     media_type::{MediaType, media_type},
     shared,
@@ -41,28 +38,6 @@ enum Mode {
     Stream,
     /// A stream that a verdict ended.
     Cut { swallowed: usize },
-}
-
-/// Names exchanges, each by a name of its own.
-pub(crate) struct Exchanges {
-    machine: u64,
-    count: Cell<u64>,
-}
-
-impl Exchanges {
-    /// `machine` is a random number.
-    pub(crate) fn new(machine: u64) -> Self {
-        Self {
-            machine,
-            count: Cell::new(0),
-        }
-    }
-
-    fn next(&self) -> String {
-        let count = self.count.get();
-        self.count.set(count + 1);
-        format!("{:x}-{count:x}", self.machine)
-    }
 }
 
 /// The context of one exchange.
