@@ -31,6 +31,8 @@ pub enum Code {
     Contradiction,
     /// `E013`: the legacy shape of the file.
     LegacyShape,
+    /// `E014`: a regular expression that cannot be used.
+    InvalidPattern,
     /// `W001`: a setting that has no effect.
     NoEffect,
 }
@@ -52,6 +54,7 @@ impl Code {
             Self::UnknownProvider => "E011",
             Self::Contradiction => "E012",
             Self::LegacyShape => "E013",
+            Self::InvalidPattern => "E014",
             Self::NoEffect => "W001",
         }
     }

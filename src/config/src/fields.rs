@@ -87,6 +87,20 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// The entries of the mapping at `key`, whatever their names.
+    pub(crate) fn entries_of(
+        &mut self,
+        key: &'static str,
+        report: &mut Report,
+    ) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+        let entries = self
+            .mapping(key, report)
+            .map_or(&[][..], |fields| fields.entries);
+        entries
+            .iter()
+            .map(|entry| (entry.key.as_str(), &entry.value))
+    }
+
     /// The string at `key`, if it is there.
     pub(crate) fn text(
         &mut self,

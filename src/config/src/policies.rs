@@ -1,10 +1,13 @@
 //! `policies.chain` and `policy.<kind>`.
 
-use kt_policy::{
-    PolicyConfig, PolicyKind, StopAction,
-    detect::Entity,
-    policies::{audit_logger, pii_detector, prompt_injection, safety_filter},
-};
+mod audit_logger;
+mod dlp_filter;
+mod patterns;
+mod pii_detector;
+mod prompt_injection;
+mod safety_filter;
+
+use kt_policy::{PolicyConfig, PolicyKind, StopAction};
 
 use crate::{
     diagnostic::{Code, Position, Report},
@@ -15,7 +18,6 @@ use crate::{
 /// Kinds of the product that this gateway does not enforce.
 const UNSUPPORTED_KINDS: &[&str] = &[
     "quality-scorer",
-    "dlp-filter",
     "agent-firewall",
     "rbac",
     "data-routing-policy",
@@ -167,164 +169,28 @@ fn kind(node: &Node, path: &str, report: &mut Report) -> Option<PolicyKind> {
     None
 }
 
+/// Reads the settings of one policy; without any, its defaults apply.
 fn policy(kind: PolicyKind, fields: Option<Fields<'_>>, report: &mut Report) -> PolicyConfig {
+    macro_rules! read {
+        ($variant:ident, $module:ident) => {
+            PolicyConfig::$variant(
+                fields
+                    .map(|fields| $module::read(fields, report))
+                    .unwrap_or_default(),
+            )
+        };
+    }
     match kind {
-        PolicyKind::PromptInjection => PolicyConfig::PromptInjection(
-            fields
-                .map(|fields| prompt_injection(fields, report))
-                .unwrap_or_default(),
-        ),
-        PolicyKind::PiiDetector => PolicyConfig::PiiDetector(
-            fields
-                .map(|fields| pii_detector(fields, report))
-                .unwrap_or_default(),
-        ),
-        PolicyKind::SafetyFilter => PolicyConfig::SafetyFilter(
-            fields
-                .map(|fields| safety_filter(fields, report))
-                .unwrap_or_default(),
-        ),
-        PolicyKind::AuditLogger => PolicyConfig::AuditLogger(
-            fields
-                .map(|fields| audit_logger(fields, report))
-                .unwrap_or_default(),
-        ),
+        PolicyKind::PromptInjection => read!(PromptInjection, prompt_injection),
+        PolicyKind::PiiDetector => read!(PiiDetector, pii_detector),
+        PolicyKind::DlpFilter => read!(DlpFilter, dlp_filter),
+        PolicyKind::SafetyFilter => read!(SafetyFilter, safety_filter),
+        PolicyKind::AuditLogger => read!(AuditLogger, audit_logger),
     }
 }
 
+/// What a policy that cannot redact does.
 const STOP_ACTIONS: &[(&str, StopAction)] = &[
     ("block", StopAction::Block),
     ("escalate", StopAction::Escalate),
 ];
-
-const PROMPT_INJECTION_UNSUPPORTED: &[Unsupported] = &[
-    ("embedding_threshold", "use `threshold`"),
-    ("backend", REMOVE),
-    ("attack_patterns", REMOVE),
-    ("detection", "use `threshold`"),
-    ("encoding", REMOVE),
-    ("boundaries", REMOVE),
-    ("response", "use `action`"),
-];
-
-fn prompt_injection(mut fields: Fields<'_>, report: &mut Report) -> prompt_injection::Settings {
-    let mut settings = prompt_injection::Settings::default();
-    if let Some(threshold) = fields.number("threshold", 0.0..=1.0, report) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a threshold needs no more precision than f32"
-        )]
-        let threshold = threshold as f32;
-        settings.threshold = threshold;
-    }
-    if let Some(action) = fields.choice("action", STOP_ACTIONS, &["log"], report) {
-        settings.action = action;
-    }
-    fields.finish(PROMPT_INJECTION_UNSUPPORTED, report);
-    settings
-}
-
-const PII_DETECTOR_UNSUPPORTED: &[Unsupported] = &[
-    ("healthcare_mode", REMOVE),
-    ("pci_mode", "remove it; card numbers are always detected"),
-    ("detect_patterns", REMOVE),
-    (
-        "redaction",
-        "remove it; values are replaced by `[<ENTITY>_REDACTED]`",
-    ),
-];
-
-fn pii_detector(mut fields: Fields<'_>, report: &mut Report) -> pii_detector::Settings {
-    let mut settings = pii_detector::Settings::default();
-    let actions = [
-        ("redact", pii_detector::Action::Redact),
-        ("block", pii_detector::Action::Block),
-    ];
-    if let Some(action) = fields.choice("action", &actions, &[], report) {
-        settings.action = action;
-    }
-    if let Some(nodes) = fields.list("entities", report) {
-        let path = fields.path_of("entities");
-        let named = nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(index, node)| entity(node, &format!("{path}[{index}]"), report));
-        settings.entities = named.collect();
-        settings.entities.sort_unstable();
-        settings.entities.dedup();
-        if nodes.is_empty() {
-            report.error(
-                Code::InvalidValue,
-                &path,
-                fields.position,
-                "`entities` is empty: nothing would be detected",
-                "list entities, or remove the key to detect all of them",
-            );
-        }
-    }
-    fields.finish(PII_DETECTOR_UNSUPPORTED, report);
-    settings
-}
-
-fn entity(node: &Node, path: &str, report: &mut Report) -> Option<Entity> {
-    let Value::Scalar(Scalar::Text(name)) = &node.value else {
-        wrong_type(node, path, "a string", report);
-        return None;
-    };
-    let entity = Entity::from_name(name);
-    if entity.is_none() {
-        let hint = format!(
-            "known entities: {}",
-            join(Entity::ALL.iter().map(|entity| entity.name()))
-        );
-        report.error(
-            Code::NotSupported,
-            path,
-            node.position,
-            format!("the entity `{name}` cannot be detected"),
-            hint,
-        );
-    }
-    entity
-}
-
-const SAFETY_FILTER_UNSUPPORTED: &[Unsupported] = &[
-    ("block_if", REMOVE),
-    ("fuzzy_matching", REMOVE),
-    ("max_distance", REMOVE),
-    ("max_age", REMOVE),
-];
-
-fn safety_filter(mut fields: Fields<'_>, report: &mut Report) -> safety_filter::Settings {
-    let mut settings = safety_filter::Settings::default();
-    let modes = [("strict", safety_filter::Mode::Strict)];
-    let unsupported_modes = [
-        "critical_infrastructure",
-        "automotive",
-        "education",
-        "law_enforcement",
-    ];
-    if let Some(mode) = fields.choice("mode", &modes, &unsupported_modes, report) {
-        settings.mode = mode;
-    }
-    if let Some(action) = fields.choice("action", STOP_ACTIONS, &[], report) {
-        settings.action = action;
-    }
-    fields.finish(SAFETY_FILTER_UNSUPPORTED, report);
-    settings
-}
-
-fn audit_logger(mut fields: Fields<'_>, report: &mut Report) -> audit_logger::Settings {
-    let mut settings = audit_logger::Settings::default();
-    if let Some(immutable) = fields.boolean("immutable", report) {
-        settings.immutable = immutable;
-    }
-    if let Some(days) = fields.integer("retention_days", 1..=36_500, report) {
-        settings.retention_days = days;
-    }
-    if let Some(log_all_access) = fields.boolean("log_all_access", report) {
-        settings.log_all_access = log_all_access;
-    }
-    fields.finish(&[("hipaa_audit_controls", REMOVE)], report);
-    settings
-}

@@ -6,6 +6,7 @@ use kt_policy::{
     BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Page, Patch, StreamStep, Target,
     event::{self, EventChain, Facts},
     internal_header, order_cluster,
+    policies::prompt_injection::LogLevel,
 };
 use kt_routing::{Attempt, Ending, Failure, Ticket, choose::Choice};
 use proxy_wasm::{
@@ -537,6 +538,7 @@ impl HttpContext for PolicyStream {
             self.facts.failure = failure(self.facts.status, self.finished);
         }
         self.collect_attempts(ended_us);
+        log_stop(&self.exchange, &self.facts.request_id);
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
         let Ok(mut events) = self.events.try_borrow_mut() else {
             return;
@@ -546,6 +548,20 @@ impl HttpContext for PolicyStream {
             None => host::publish("kt_silent", "1"),
         }
     }
+}
+
+/// Says in the log that a policy stopped the exchange, where that is configured.
+fn log_stop(exchange: &Exchange, request_id: &str) {
+    let Some((level, words)) = exchange.log_line() else {
+        return;
+    };
+    let level = match level {
+        LogLevel::Debug => log::Level::Debug,
+        LogLevel::Info => log::Level::Info,
+        LogLevel::Warn => log::Level::Warn,
+        LogLevel::Error => log::Level::Error,
+    };
+    log::log!(level, "request {request_id}: {words}");
 }
 
 /// Why an exchange failed outside the engine.

@@ -1,10 +1,12 @@
 //! The compiled chain: every policy of one configuration, ready to judge.
 
 use crate::{
-    detect::{Scanner, Window, hold_straddling},
+    detect::{Scanner, Window},
     linear::Weights,
+    patterns::PatternSet,
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
+    redact::Redactor,
     verdict::{Phase, Verdict},
     views::views,
 };
@@ -18,6 +20,7 @@ pub struct Chain {
     policies: Vec<Box<dyn Policy>>,
     input: Scan,
     output: Scan,
+    redactor: Redactor,
 }
 
 /// What is looked for in one phase.
@@ -25,10 +28,12 @@ pub struct Chain {
 struct Scan {
     /// Places in `Chain::policies` of those that run.
     policies: Vec<usize>,
-    pii: Option<Scanner>,
+    values: Option<Scanner>,
+    patterns: PatternSet,
     phrases: PhraseSet,
     /// Set when a policy asks a model.
     models: Option<Weights>,
+    decodes_base64: bool,
 }
 
 /// One policy's answer on one text.
@@ -37,13 +42,29 @@ pub(crate) type Answer = (PolicyKind, Judgement);
 impl Chain {
     /// Compiles the policies of a configuration.
     pub fn compile(configs: &[PolicyConfig]) -> Self {
-        let policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
+        let mut policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
+        let mut names = Vec::new();
+        for policy in &mut policies {
+            policy.number_patterns(u16::try_from(names.len()).unwrap_or(u16::MAX));
+            let redacts = policy.redacts();
+            names.extend(
+                policy
+                    .patterns()
+                    .into_iter()
+                    .map(|pattern| (pattern.name.clone(), redacts)),
+            );
+        }
+        let redaction = policies
+            .iter()
+            .find_map(|policy| policy.redaction())
+            .cloned();
         let input = Scan::compile(&policies, Phase::Input);
         let output = Scan::compile(&policies, Phase::Output);
         Self {
             policies,
             input,
             output,
+            redactor: Redactor::new(redaction.unwrap_or_default(), names),
         }
     }
 
@@ -55,8 +76,22 @@ impl Chain {
     }
 
     /// Whether text may be replaced in `phase`.
-    pub fn looks_for_pii(&self, phase: Phase) -> bool {
-        self.phase(phase).pii.is_some()
+    pub fn may_redact(&self, phase: Phase) -> bool {
+        let scan = self.phase(phase);
+        scan.values.is_some() || !scan.patterns.is_empty()
+    }
+
+    /// The policy of this kind, if it is in the chain.
+    pub(crate) fn policy(&self, kind: PolicyKind) -> Option<&dyn Policy> {
+        self.policies
+            .iter()
+            .find(|policy| policy.kind() == kind)
+            .map(|policy| &**policy)
+    }
+
+    /// Writes what stands in the place of values.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Fills `sightings` with everything settled in `window` and returns the first position that is open.
@@ -69,8 +104,11 @@ impl Chain {
         sightings.clear();
         let scan = self.phase(phase);
         let mut open = window.text.len();
-        if let Some(pii) = &scan.pii {
-            open = pii.scan(window, &mut sightings.pii);
+        if let Some(values) = &scan.values {
+            open = values.scan(window, &mut sightings.values);
+        }
+        if !scan.patterns.is_empty() {
+            open = open.min(scan.patterns.scan(window, &mut sightings.patterns));
         }
         if !scan.phrases.is_empty() {
             open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
@@ -78,7 +116,7 @@ impl Chain {
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
             scan.judge_whole(models, window.text, sightings);
         }
-        hold_straddling(&mut sightings.pii, open)
+        sightings.settle(&self.redactor, open)
     }
 
     /// Every running policy's answer on `sightings`, in chain order.
@@ -108,7 +146,7 @@ impl Scan {
     fn judge_whole(&self, models: &Weights, text: &str, sightings: &mut Sightings) {
         let (opinions, shape) = models.judge(text);
         sightings.opinions = opinions;
-        for view in views(text, &shape) {
+        for view in views(text, &shape, self.decodes_base64) {
             let found = sightings.phrases.len();
             self.phrases
                 .scan(&Window::whole(&view.text), &mut sightings.phrases);
@@ -131,24 +169,29 @@ impl Scan {
     fn compile(policies: &[Box<dyn Policy>], phase: Phase) -> Self {
         let mut entities = Vec::new();
         let mut phrases = Vec::new();
+        let mut patterns = Vec::new();
         let mut places = Vec::new();
-        for (place, policy) in policies
-            .iter()
-            .enumerate()
-            .filter(|(_, policy)| policy.runs_in(phase))
-        {
+        let mut numbers = 0_u16..;
+        for (place, policy) in policies.iter().enumerate() {
+            let own: Vec<_> = numbers.by_ref().zip(policy.patterns()).collect();
+            if !policy.runs_in(phase) {
+                continue;
+            }
             places.push(place);
+            patterns.extend(own);
             entities.extend_from_slice(policy.entities());
             phrases.extend_from_slice(policy.phrases());
         }
-        let pii = (!entities.is_empty()).then(|| Scanner::new(&entities));
+        let values = (!entities.is_empty()).then(|| Scanner::new(&entities));
         // Answers are judged as they come, and a model would need them whole.
         let asks = phase == Phase::Input && policies.iter().any(|policy| policy.model().is_some());
         Self {
             policies: places,
-            pii,
+            values,
+            patterns: PatternSet::compile(patterns.into_iter()),
             phrases: PhraseSet::compile(&phrases),
             models: asks.then(Weights::load).flatten(),
+            decodes_base64: policies.iter().all(|policy| policy.decodes_base64()),
         }
     }
 }

@@ -5,93 +5,111 @@
 //! text: the text before the first open position can leave at once and never has to be looked at again.
 
 mod api_key;
+mod au_medicare;
+mod au_tfn;
+mod bank_account;
+mod bank_routing;
+mod br_cpf;
+mod ca_sin;
+mod cardholder_name;
+mod checks;
 mod credit_card;
+mod crypto;
+mod cvv;
+mod date_of_birth;
+mod de_tax_id;
+mod dea_number;
 mod digits;
+mod drivers_license;
 mod email;
+mod entity;
+mod es_nie;
+mod es_nif;
+mod form;
+mod fr_nir;
 mod iban;
+mod in_aadhaar;
+mod in_pan;
+mod insurance_id;
 mod ip_address;
+mod it_fiscal_code;
+mod mac_address;
+mod mrn;
+mod nl_bsn;
+mod npi;
+mod passport;
 mod phone;
+mod pl_pesel;
+mod reader;
+mod street_address;
+mod uk_nhs;
+mod uk_nino;
+mod url_credentials;
+mod us_ein;
+mod us_itin;
 mod us_ssn;
+mod vin;
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
+pub use entity::Entity;
+use form::{Form, Forms};
 
 /// How many bytes before a value a detector may look at.
 pub const CONTEXT: usize = 64;
 
-/// A kind of personal data. Names follow the product's markers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Entity {
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A United States social security number.
-    Ssn,
-    /// A payment card number.
-    CreditCard,
-    /// An IPv4 or IPv6 address.
-    IpAddress,
-    /// An international bank account number.
-    Iban,
-    /// A key or token of a service, or a private key.
-    ApiKey,
-}
+/// Identifiers of a fixed form.
+static FORMS: [&Form; 29] = [
+    &cvv::FORM,
+    &vin::FORM,
+    &vin::NAMED,
+    &us_itin::FORM,
+    &us_ein::FORM,
+    &uk_nino::FORM,
+    &uk_nhs::FORM,
+    &ca_sin::FORM,
+    &de_tax_id::FORM,
+    &fr_nir::FORM,
+    &es_nif::FORM,
+    &es_nie::FORM,
+    &it_fiscal_code::FORM,
+    &nl_bsn::FORM,
+    &in_aadhaar::FORM,
+    &in_pan::FORM,
+    &br_cpf::FORM,
+    &au_tfn::FORM,
+    &au_medicare::FORM,
+    &pl_pesel::FORM,
+    &passport::FORM,
+    &drivers_license::FORM,
+    &mrn::FORM,
+    &npi::FORM,
+    &dea_number::FORM,
+    &insurance_id::FORM,
+    &insurance_id::MEDICARE,
+    &bank_routing::FORM,
+    &bank_account::FORM,
+];
 
-impl Entity {
-    /// Every entity, in the order that decides between equally long findings.
-    pub const ALL: [Self; 7] = [
-        Self::ApiKey,
-        Self::Email,
-        Self::CreditCard,
-        Self::Iban,
-        Self::Ssn,
-        Self::Phone,
-        Self::IpAddress,
-    ];
+/// Detectors that look for their own anchors.
+const TEXT_DETECTORS: [(Entity, TextDetector); 6] = [
+    (Entity::ApiKey, api_key::scan),
+    (Entity::UrlCredentials, url_credentials::scan),
+    (Entity::Email, email::scan),
+    (Entity::CardholderName, cardholder_name::scan),
+    (Entity::IpAddress, ip_address::scan_v6),
+    (Entity::MacAddress, mac_address::scan),
+];
 
-    /// The product's name, as in markers and events.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Email => "EMAIL",
-            Self::Phone => "PHONE",
-            Self::Ssn => "SSN",
-            Self::CreditCard => "CREDIT_CARD",
-            Self::IpAddress => "IP_ADDRESS",
-            Self::Iban => "IBAN",
-            Self::ApiKey => "API_KEY",
-        }
-    }
-
-    /// What replaces the value: `[EMAIL_REDACTED]` and so on.
-    pub fn marker(self) -> &'static str {
-        match self {
-            Self::Email => "[EMAIL_REDACTED]",
-            Self::Phone => "[PHONE_REDACTED]",
-            Self::Ssn => "[SSN_REDACTED]",
-            Self::CreditCard => "[CREDIT_CARD_REDACTED]",
-            Self::IpAddress => "[IP_ADDRESS_REDACTED]",
-            Self::Iban => "[IBAN_REDACTED]",
-            Self::ApiKey => "[API_KEY_REDACTED]",
-        }
-    }
-
-    /// The entity that a configuration names; Presidio's names are accepted too.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "EMAIL" | "EMAIL_ADDRESS" => Self::Email,
-            "PHONE" | "PHONE_NUMBER" => Self::Phone,
-            "SSN" | "US_SSN" => Self::Ssn,
-            "CREDIT_CARD" => Self::CreditCard,
-            "IP_ADDRESS" => Self::IpAddress,
-            "IBAN" | "IBAN_CODE" => Self::Iban,
-            "API_KEY" => Self::ApiKey,
-            _ => return None,
-        })
-    }
-}
+/// Detectors that are tried wherever a group of digits begins.
+const DIGIT_DETECTORS: [(Entity, DigitDetector); 6] = [
+    (Entity::CreditCard, credit_card::judge),
+    (Entity::Ssn, us_ssn::judge),
+    (Entity::Phone, phone::judge),
+    (Entity::IpAddress, ip_address::judge_v4),
+    (Entity::DateOfBirth, date_of_birth::judge),
+    (Entity::StreetAddress, street_address::judge),
+];
 
 /// A stretch of text under inspection.
 #[derive(Debug, Clone, Copy)]
@@ -128,20 +146,40 @@ impl<'t> Window<'t> {
         at.checked_sub(1).map_or(0, |at| self.byte(at))
     }
 
-    /// Whether one of `words` (lower-case ASCII) stands in the [`CONTEXT`] bytes before `at`. Our own markers,
-    /// which come back in the history of a conversation, give no context.
-    pub(crate) fn has_context(&self, at: usize, words: &[&str]) -> bool {
-        let context = self
-            .bytes()
-            .get(at.saturating_sub(CONTEXT)..at)
-            .unwrap_or_default();
+    /// Whether one of `words` (in lower case) stands within `near` bytes before `at`, as a word of its own. A word that ends in `*`
+    /// may go on. Our own markers, which come back in the history of a conversation, give no context.
+    pub(crate) fn has_words(&self, at: usize, near: usize, words: &[&str]) -> bool {
+        let start = at.saturating_sub(near);
+        let context = self.bytes().get(start..at).unwrap_or_default();
+        let mut lower = [0; CONTEXT];
+        for (place, byte) in lower.iter_mut().zip(context) {
+            *place = byte.to_ascii_lowercase();
+        }
+        let lower = lower.get(..context.len()).unwrap_or_default();
         words.iter().any(|word| {
-            let ends_marker = |end: usize| context.get(end) == Some(&b'_');
-            let mut candidates = context.windows(word.len()).enumerate();
-            candidates.any(|(at, candidate)| {
-                candidate.eq_ignore_ascii_case(word.as_bytes()) && !ends_marker(at + word.len())
+            let (word, may_go_on) = word
+                .strip_suffix('*')
+                .map_or((*word, false), |word| (word, true));
+            memchr::memmem::find_iter(lower, word).any(|place| {
+                let before = self.before(start + place);
+                let behind = start + place + word.len();
+                let begins = !before.is_ascii_alphanumeric()
+                    || before.is_ascii_lowercase() && self.byte(start + place).is_ascii_uppercase();
+                begins
+                    && (may_go_on || self.ends_word(behind))
+                    && !self
+                        .bytes()
+                        .get(behind..)
+                        .unwrap_or_default()
+                        .starts_with(b"_REDACTED")
             })
         })
+    }
+
+    /// Whether a word ends at `at`, perhaps after an `s`.
+    fn ends_word(&self, at: usize) -> bool {
+        let ends = |at: usize| !self.byte(at).is_ascii_lowercase();
+        ends(at) || self.byte(at) == b's' && ends(at + 1)
     }
 }
 
@@ -156,11 +194,20 @@ pub(crate) enum Outcome {
     Nothing,
 }
 
-/// A personal value in a text.
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Of a kind that the gateway knows.
+    Entity(Entity),
+    /// A match of the pattern at this place among the users' patterns.
+    Pattern(u16),
+}
+
+/// A value in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PiiSpan {
+pub struct Span {
     /// What it is.
-    pub entity: Entity,
+    pub label: Label,
     /// Where it lies, in bytes of the window's text.
     pub range: Range<usize>,
 }
@@ -168,10 +215,11 @@ pub struct PiiSpan {
 /// Finds the configured entities in one pass per anchor.
 #[derive(Debug, Clone)]
 pub struct Scanner {
-    /// Detectors that look for their own anchors.
     text_detectors: Vec<(Entity, TextDetector)>,
     iban: bool,
-    /// Detectors that are tried wherever a group of digits begins.
+    crypto: bool,
+    date_of_birth: bool,
+    forms: Forms,
     digit_detectors: Vec<(Entity, DigitDetector)>,
 }
 
@@ -184,44 +232,29 @@ type DigitDetector = fn(&Window<'_>, &digits::Groups) -> Outcome;
 impl Scanner {
     /// A scanner for `entities`.
     pub fn new(entities: &[Entity]) -> Self {
-        let digit_detectors = Entity::ALL
-            .into_iter()
-            .filter(|entity| entities.contains(entity))
-            .filter_map(|entity| {
-                let detector: DigitDetector = match entity {
-                    Entity::CreditCard => credit_card::judge,
-                    Entity::Ssn => us_ssn::judge,
-                    Entity::Phone => phone::judge,
-                    Entity::IpAddress => ip_address::judge_v4,
-                    Entity::Email | Entity::Iban | Entity::ApiKey => return None,
-                };
-                Some((entity, detector))
-            })
-            .collect();
-        let own_anchors: [(Entity, TextDetector); 3] = [
-            (Entity::Email, email::scan),
-            (Entity::ApiKey, api_key::scan),
-            (Entity::IpAddress, ip_address::scan_v6),
-        ];
+        let is_wanted = |entity: Entity| entities.contains(&entity);
         Self {
-            text_detectors: own_anchors
+            text_detectors: TEXT_DETECTORS
                 .into_iter()
-                .filter(|(entity, _)| entities.contains(entity))
+                .filter(|(entity, _)| is_wanted(*entity))
                 .collect(),
-            iban: entities.contains(&Entity::Iban),
-            digit_detectors,
+            iban: is_wanted(Entity::Iban),
+            crypto: is_wanted(Entity::Crypto),
+            date_of_birth: is_wanted(Entity::DateOfBirth),
+            forms: Forms::new(entities),
+            digit_detectors: DIGIT_DETECTORS
+                .into_iter()
+                .filter(|(entity, _)| is_wanted(*entity))
+                .collect(),
         }
     }
 
     /// Adds every settled value of `window` to `found` and returns the first position whose fate is open.
-    ///
-    /// Overlapping values are joined; the longest of them gives the joined span its entity.
-    pub fn scan(&self, window: &Window<'_>, found: &mut Vec<PiiSpan>) -> usize {
-        let first = found.len();
+    pub fn scan(&self, window: &Window<'_>, found: &mut Vec<Span>) -> usize {
         let mut open = window.text.len();
         let mut note = |entity, outcome| match outcome {
-            Outcome::Found { start, end } if start >= window.from => found.push(PiiSpan {
-                entity,
+            Outcome::Found { start, end } if start >= window.from => found.push(Span {
+                label: Label::Entity(entity),
                 range: start..end,
             }),
             Outcome::Open(start) => open = open.min(start.max(window.from)),
@@ -230,52 +263,79 @@ impl Scanner {
         for (entity, scan) in &self.text_detectors {
             scan(window, &mut |outcome| note(*entity, outcome));
         }
-        if self.iban || !self.digit_detectors.is_empty() {
-            digits::for_each_group(window, &mut |start, end| match window.before(start) {
-                b'a'..=b'z' | b'A'..=b'Z' if self.iban => {
-                    note(Entity::Iban, iban::judge(window, start));
-                }
-                before if !before.is_ascii_alphanumeric() => {
-                    let groups = digits::read(window, start, end);
-                    for (entity, judge) in &self.digit_detectors {
-                        note(*entity, judge(window, &groups));
-                    }
-                }
-                _ => {}
+        if self.looks_at_digits() {
+            digits::for_each_group(window, &mut |start, end| {
+                self.judge_group(window, start, end, &mut note)
             });
         }
         if !window.complete {
-            open = open.min(digits::open_tail(window));
-            if self.iban {
-                open = open.min(iban::open_tail(window).max(window.from));
+            open = open.min(self.open_tail(window).max(window.from));
+        }
+        open
+    }
+
+    fn looks_at_digits(&self) -> bool {
+        self.iban || self.crypto || !self.forms.is_empty() || !self.digit_detectors.is_empty()
+    }
+
+    /// Judges everything that the run of digits from `start` to `end` anchors.
+    fn judge_group(
+        &self,
+        window: &Window<'_>,
+        start: usize,
+        end: usize,
+        note: &mut dyn FnMut(Entity, Outcome),
+    ) {
+        let before = window.before(start);
+        if self.iban && before.is_ascii_alphabetic() {
+            note(Entity::Iban, iban::judge(window, start));
+        }
+        if self.crypto {
+            note(Entity::Crypto, crypto::judge(window, start));
+        }
+        self.forms.judge(window, start, end, note);
+        if !before.is_ascii_alphanumeric() {
+            let groups = digits::read(window, start, end);
+            for (entity, judge) in &self.digit_detectors {
+                note(*entity, judge(window, &groups));
             }
         }
-        join_overlaps(found, first);
+    }
+
+    /// The first position at the end of a text that goes on where something may begin.
+    fn open_tail(&self, window: &Window<'_>) -> usize {
+        let mut open = digits::open_tail(window).min(self.forms.open_tail(window));
+        if self.iban || self.crypto {
+            open = open.min(iban::open_tail(window));
+        }
+        if self.date_of_birth {
+            open = open.min(date_of_birth::open_tail(window));
+        }
         open
     }
 }
 
-/// Joins overlapping spans of `found[first..]`, leaving them sorted.
-fn join_overlaps(found: &mut Vec<PiiSpan>, first: usize) {
-    if found.len() < first + 2 {
+/// Sorts `spans` and joins those that overlap; the longest of them gives the joined span its label.
+pub(crate) fn join_overlaps(spans: &mut Vec<Span>) {
+    if spans.len() < 2 {
         return;
     }
-    let mut spans: Vec<PiiSpan> = found.drain(first..).collect();
-    spans.sort_by_key(|span| span.range.start);
+    let mut apart: Vec<Span> = std::mem::take(spans);
+    apart.sort_by_key(|span| span.range.start);
     let mut longest = 0;
-    for span in spans {
+    for span in apart {
         let length = span.range.len();
-        match found.get_mut(first..).and_then(<[_]>::last_mut) {
+        match spans.last_mut() {
             Some(last) if span.range.start < last.range.end => {
                 last.range.end = last.range.end.max(span.range.end);
                 if length > longest {
-                    last.entity = span.entity;
+                    last.label = span.label;
                     longest = length;
                 }
             }
             _ => {
                 longest = length;
-                found.push(span);
+                spans.push(span);
             }
         }
     }
@@ -283,7 +343,7 @@ fn join_overlaps(found: &mut Vec<PiiSpan>, first: usize) {
 
 /// Drops the spans that reach beyond `open`, where something may still join them, and returns the first
 /// position that is open now.
-pub(crate) fn hold_straddling(found: &mut Vec<PiiSpan>, mut open: usize) -> usize {
+pub(crate) fn hold_straddling(found: &mut Vec<Span>, mut open: usize) -> usize {
     while let Some(last) = found.pop_if(|last| last.range.end > open) {
         open = open.min(last.range.start);
     }
@@ -296,15 +356,19 @@ pub(crate) mod tests {
 
     pub(crate) fn spans(text: &str) -> Vec<(Entity, &str)> {
         let mut found = Vec::new();
-        let open = Scanner::new(&Entity::ALL).scan(&Window::whole(text), &mut found);
+        let open = Scanner::new(Entity::ALL).scan(&Window::whole(text), &mut found);
         assert_eq!(open, text.len());
+        join_overlaps(&mut found);
         found
             .into_iter()
-            .map(|span| (span.entity, &text[span.range]))
+            .map(|span| match span.label {
+                Label::Entity(entity) => (entity, &text[span.range]),
+                Label::Pattern(_) => unreachable!("no patterns here"),
+            })
             .collect()
     }
 
-    /// Asserts the values found in `text`.
+    /// Asserts the values found in `text`, among those of all entities.
     pub(crate) fn check(text: &str, expected: &[(Entity, &str)]) {
         assert_eq!(spans(text), expected, "{text}");
     }
@@ -327,7 +391,7 @@ pub(crate) mod tests {
             complete: false,
         };
         assert_eq!(
-            Scanner::new(&Entity::ALL).scan(&window, &mut found),
+            Scanner::new(Entity::ALL).scan(&window, &mut found),
             text.len() - "jumps".len()
         );
     }

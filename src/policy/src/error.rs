@@ -51,9 +51,14 @@ impl ErrorReply {
             (_, Phase::Input) => ("input_blocked", "Request blocked"),
             (_, Phase::Output) => ("output_blocked", "Response blocked"),
         };
+        let place = stop
+            .turn
+            .map(|turn| format!(" (message {turn})"))
+            .unwrap_or_default();
         let cause = match stop.policy {
             PolicyKind::PromptInjection => "potential prompt injection detected",
             PolicyKind::PiiDetector => "personal data detected",
+            PolicyKind::DlpFilter => "protected data detected",
             PolicyKind::SafetyFilter => "disallowed content",
             PolicyKind::AuditLogger => "not allowed",
         };
@@ -62,7 +67,10 @@ impl ErrorReply {
             kind: "policy_violation",
             code,
             policy: Some(stop.policy),
-            message: format!("{subject}: {cause}"),
+            message: match &stop.message {
+                Some(message) => format!("{message}{place}"),
+                None => format!("{subject}: {cause}{place}"),
+            },
             retry_after_seconds: None,
         }
     }
@@ -217,10 +225,12 @@ mod tests {
             verdict: Verdict::Block,
             phase: Phase::Input,
             at: 0,
+            message: None,
+            turn: Some(2),
         };
         assert_eq!(
             String::from_utf8(ErrorReply::stopped(&stop).body()).unwrap(),
-            r#"{"error":{"type":"policy_violation","message":"Request blocked: potential prompt injection detected","policy":"prompt-injection","code":"input_blocked","param":null}}"#
+            r#"{"error":{"type":"policy_violation","message":"Request blocked: potential prompt injection detected (message 2)","policy":"prompt-injection","code":"input_blocked","param":null}}"#
         );
     }
 }

@@ -15,9 +15,10 @@ use crate::{
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
+    policies::prompt_injection::LogLevel,
     splice::Patch,
     tally::{Finding, Tally, Trace},
-    verdict::Phase,
+    verdict::{Phase, Verdict},
 };
 
 pub use request::set_model;
@@ -116,6 +117,18 @@ impl Exchange {
     /// What the policies said.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How loud, and what, the log says of the policy that stopped the exchange, where that is configured.
+    pub fn log_line(&self) -> Option<(LogLevel, String)> {
+        let stop = self.tally.stop()?;
+        let level = self.engine.chain().policy(stop.policy)?.log_level()?;
+        let verdict = if stop.verdict == Verdict::Escalate {
+            "held for review"
+        } else {
+            "blocked"
+        };
+        Some((level, format!("{verdict} by {}", stop.policy.name())))
     }
 
     /// Tokens so far.

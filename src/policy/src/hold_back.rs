@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::{
     chain::Chain,
-    detect::{CONTEXT, Entity, PiiSpan, Window},
+    detect::{CONTEXT, Span, Window},
+    redact::Redactor,
     tally::{Stop, Tally},
     verdict::Phase,
     view::ArgumentsView,
@@ -89,28 +90,39 @@ impl HoldBack {
         };
         let open = chain.scan(phase, &window, &mut tally.sightings);
         let stop = tally.judge(chain, phase, self.settled..open, self.offset);
-        tally.trace(&self.text);
+        tally.trace(chain, &self.text);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
-        self.write(self.settled..end, &tally.sightings.pii, out);
+        self.write(
+            self.settled..end,
+            &tally.sightings.marks,
+            chain.redactor(),
+            out,
+        );
         self.settled = end;
         self.forget();
         stop.map_or(Ok(()), Err)
     }
 
     /// Appends the original of `range` with the values in it replaced by markers.
-    fn write(&self, range: Range<usize>, pii: &[PiiSpan], out: &mut String) {
+    fn write(&self, range: Range<usize>, marks: &[Span], redactor: &Redactor, out: &mut String) {
         let Some(arguments) = &self.arguments else {
-            return append_redacted(&self.text, range, pii, out);
+            return append_redacted(&self.text, range, marks, redactor, out);
         };
         let mut copied = range.start;
-        for span in pii.iter().filter(|span| span.range.end <= range.end) {
+        for span in marks.iter().filter(|span| span.range.end <= range.end) {
             out.push_str(arguments.original(copied, span.range.start));
             let quote = if arguments.is_in_string(span.range.start) {
                 ""
             } else {
                 "\""
             };
-            out.extend([quote, Entity::marker(span.entity), quote]);
+            out.push_str(quote);
+            redactor.write(
+                span.label,
+                self.text.get(span.range.clone()).unwrap_or_default(),
+                out,
+            );
+            out.push_str(quote);
             copied = span.range.end;
         }
         out.push_str(arguments.original(copied, range.end));
@@ -133,11 +145,21 @@ impl HoldBack {
 }
 
 /// Appends `text[range]` with the values in it replaced by markers.
-pub(crate) fn append_redacted(text: &str, range: Range<usize>, pii: &[PiiSpan], out: &mut String) {
+pub(crate) fn append_redacted(
+    text: &str,
+    range: Range<usize>,
+    marks: &[Span],
+    redactor: &Redactor,
+    out: &mut String,
+) {
     let mut copied = range.start;
-    for span in pii.iter().filter(|span| span.range.end <= range.end) {
+    for span in marks.iter().filter(|span| span.range.end <= range.end) {
         out.push_str(text.get(copied..span.range.start).unwrap_or_default());
-        out.push_str(span.entity.marker());
+        redactor.write(
+            span.label,
+            text.get(span.range.clone()).unwrap_or_default(),
+            out,
+        );
         copied = span.range.end;
     }
     out.push_str(text.get(copied..range.end).unwrap_or_default());

@@ -5,10 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detect::{Entity, PiiSpan},
+    detect::{Entity, Label, Span, hold_straddling, join_overlaps},
     linear::{Model, Opinion, Opinions},
+    patterns::{Pattern, PatternMatch},
     phrases::{PhraseGroup, PhraseMatch},
-    policies::{audit_logger, pii_detector, prompt_injection, safety_filter},
+    policies::{
+        audit_logger, dlp_filter, pii_detector,
+        prompt_injection::{self, LogLevel},
+        safety_filter,
+    },
+    redact::{Redaction, Redactor},
     verdict::{Phase, Verdict},
 };
 
@@ -20,6 +26,8 @@ pub enum PolicyKind {
     PromptInjection,
     /// Personal data.
     PiiDetector,
+    /// What an organisation does not let out.
+    DlpFilter,
     /// Harmful requests and answers.
     SafetyFilter,
     /// Retention and tamper evidence of the decision events.
@@ -28,9 +36,10 @@ pub enum PolicyKind {
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::PromptInjection,
         Self::PiiDetector,
+        Self::DlpFilter,
         Self::SafetyFilter,
         Self::AuditLogger,
     ];
@@ -40,6 +49,7 @@ impl PolicyKind {
         match self {
             Self::PromptInjection => "prompt-injection",
             Self::PiiDetector => "pii-detector",
+            Self::DlpFilter => "dlp-filter",
             Self::SafetyFilter => "safety-filter",
             Self::AuditLogger => "audit-logger",
         }
@@ -50,6 +60,7 @@ impl PolicyKind {
         match self {
             Self::PromptInjection => "prompt_injection.detected",
             Self::PiiDetector => "pii_detected",
+            Self::DlpFilter => "dlp_filter.detected",
             Self::SafetyFilter => "safety_filter.detected",
             Self::AuditLogger => "audit_logger.logged",
         }
@@ -64,6 +75,8 @@ pub enum PolicyConfig {
     PromptInjection(prompt_injection::Settings),
     /// `pii-detector`
     PiiDetector(pii_detector::Settings),
+    /// `dlp-filter`
+    DlpFilter(dlp_filter::Settings),
     /// `safety-filter`
     SafetyFilter(safety_filter::Settings),
     /// `audit-logger`
@@ -75,11 +88,12 @@ impl PolicyConfig {
     pub(crate) fn compile(&self) -> Option<Box<dyn Policy>> {
         match self {
             Self::PromptInjection(settings) => {
-                Some(Box::new(prompt_injection::PromptInjection::new(*settings)))
+                Some(Box::new(prompt_injection::PromptInjection::new(settings)))
             }
             Self::PiiDetector(settings) => Some(Box::new(pii_detector::PiiDetector::new(settings))),
+            Self::DlpFilter(settings) => Some(Box::new(dlp_filter::DlpFilter::new(settings))),
             Self::SafetyFilter(settings) => {
-                Some(Box::new(safety_filter::SafetyFilter::new(*settings)))
+                Some(Box::new(safety_filter::SafetyFilter::new(settings)))
             }
             Self::AuditLogger(_) => None,
         }
@@ -89,8 +103,12 @@ impl PolicyConfig {
 /// What the scanners saw in one text.
 #[derive(Debug, Default)]
 pub struct Sightings {
-    /// Personal data, sorted, without overlaps.
-    pub pii: Vec<PiiSpan>,
+    /// Values of the entities that any policy looks for.
+    pub values: Vec<Span>,
+    /// Matches of the users' patterns.
+    pub patterns: Vec<PatternMatch>,
+    /// Both together, sorted and joined where they overlap: what is replaced.
+    pub marks: Vec<Span>,
     /// Phrases of all policies.
     pub phrases: Vec<PhraseMatch>,
     /// What the linear models say, where they were asked: whole texts of requests.
@@ -99,13 +117,37 @@ pub struct Sightings {
 
 impl Sightings {
     pub(crate) fn clear(&mut self) {
-        self.pii.clear();
+        self.values.clear();
+        self.patterns.clear();
+        self.marks.clear();
         self.phrases.clear();
         self.opinions = None;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.pii.is_empty() && self.phrases.is_empty() && self.opinions.is_none()
+        self.values.is_empty()
+            && self.patterns.is_empty()
+            && self.phrases.is_empty()
+            && self.opinions.is_none()
+    }
+
+    /// Forgets what starts at `open` or later, and returns the first position that is open now.
+    pub(crate) fn settle(&mut self, redactor: &Redactor, open: usize) -> usize {
+        self.marks.clone_from(&self.values);
+        let matches = self
+            .patterns
+            .iter()
+            .filter(|hit| redactor.replaces(hit.pattern))
+            .map(|hit| Span {
+                label: Label::Pattern(hit.pattern),
+                range: hit.range.clone(),
+            });
+        self.marks.extend(matches);
+        join_overlaps(&mut self.marks);
+        let open = hold_straddling(&mut self.marks, open);
+        self.values.retain(|value| value.range.start < open);
+        self.patterns.retain(|hit| hit.range.start < open);
+        open
     }
 
     /// What `model` says.
@@ -139,6 +181,24 @@ pub trait Policy: fmt::Debug + Send + Sync {
         &[]
     }
 
+    /// What the users look for; the place of the first among the patterns of all policies is told by `number_patterns`.
+    fn patterns(&self) -> Vec<&Pattern> {
+        Vec::new()
+    }
+
+    /// Whether matches of its patterns are replaced.
+    fn redacts(&self) -> bool {
+        false
+    }
+
+    /// Tells the policy where its patterns stand among those of all policies.
+    fn number_patterns(&mut self, _first: u16) {}
+
+    /// How values are replaced, where the policy says so.
+    fn redaction(&self) -> Option<&Redaction> {
+        None
+    }
+
     /// Phrases that the scanner must look for on its behalf.
     fn phrases(&self) -> &'static [PhraseGroup] {
         &[]
@@ -147,6 +207,26 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// The linear model that must be asked on its behalf, about requests.
     fn model(&self) -> Option<Model> {
         None
+    }
+
+    /// Whether base64 is decoded, where the policy has a say in it.
+    fn decodes_base64(&self) -> bool {
+        true
+    }
+
+    /// What the client is told when the policy stops an exchange, where that is configured.
+    fn message(&self) -> Option<&str> {
+        None
+    }
+
+    /// How loud the log says that the policy stopped an exchange, where that is configured.
+    fn log_level(&self) -> Option<LogLevel> {
+        None
+    }
+
+    /// Whether a message of the conversation's history is replaced where the policy would stop the exchange.
+    fn is_turn_safe(&self) -> bool {
+        false
     }
 
     /// Judges one text, or in a stream the part of it that is settled.

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::{
     chain::{Chain, decisive},
-    detect::Entity,
     linear::Model,
     policy::{PolicyKind, Sightings},
     verdict::{Phase, Verdict},
@@ -29,6 +28,10 @@ pub struct Stop {
     pub phase: Phase,
     /// Where the text that led to it starts.
     pub(crate) at: usize,
+    /// What the client is told, where that is configured.
+    pub(crate) message: Option<String>,
+    /// Which message of the conversation led to it.
+    pub(crate) turn: Option<usize>,
 }
 
 /// One line of `policy_results`.
@@ -52,7 +55,7 @@ pub struct PolicyResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Redaction {
     /// What it was.
-    pub category: &'static str,
+    pub category: String,
     /// First byte, in its string or stream of text.
     pub start: usize,
     /// Byte behind the last.
@@ -65,7 +68,7 @@ pub struct Redaction {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// The entity, or the family of phrases.
-    pub entity: &'static str,
+    pub entity: String,
     /// The member that held it, such as `messages[0].content`.
     pub field: String,
     /// First character, in its text.
@@ -91,7 +94,10 @@ pub struct Tally {
     results: Vec<PolicyResult>,
     redactions: Vec<Redaction>,
     redaction_count: usize,
+    input_redacted: bool,
     stop: Option<Stop>,
+    /// Which message of the conversation is judged.
+    pub(crate) turn: Option<usize>,
     pub(crate) scanned_bytes: usize,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) trace: Option<Trace>,
@@ -155,30 +161,63 @@ impl Tally {
         if judgement.verdict.stops() {
             let inside = self
                 .sightings
-                .pii
+                .marks
                 .iter()
                 .find(|span| span.range.contains(&judgement.at));
             let at = inside.map_or(judgement.at, |span| span.range.start);
-            self.list_redactions(phase, offset, at);
+            self.list_redactions(chain, phase, offset, at);
             let stop = Stop {
                 policy,
                 verdict: judgement.verdict,
                 phase,
                 at,
+                message: chain
+                    .policy(policy)
+                    .and_then(|policy| policy.message())
+                    .map(str::to_owned),
+                turn: self.turn,
             };
             self.stop.get_or_insert_with(|| stop.clone());
             return Some(stop);
         }
-        self.list_redactions(phase, offset, settled.end);
+        self.list_redactions(chain, phase, offset, settled.end);
         None
     }
 
+    /// Takes back a stop: what led to it is replaced.
+    pub(crate) fn replace_instead(&mut self, stop: &Stop) {
+        self.stop = None;
+        self.input_redacted |= stop.phase == Phase::Input;
+        self.result_of(stop, Verdict::Redact);
+    }
+
+    /// Ends the exchange with a stop that was taken back.
+    pub(crate) fn stop_after_all(&mut self, stop: &Stop) {
+        self.result_of(stop, stop.verdict);
+        self.stop.get_or_insert_with(|| stop.clone());
+    }
+
+    fn result_of(&mut self, stop: &Stop, verdict: Verdict) {
+        if let Some(result) = self
+            .results
+            .iter_mut()
+            .find(|result| result.kind == stop.policy && result.phase == stop.phase)
+        {
+            result.verdict = verdict;
+        }
+    }
+
+    /// What stopped the exchange.
+    pub fn stop(&self) -> Option<&Stop> {
+        self.stop.as_ref()
+    }
+
     /// Keeps what was just seen in `text`, if anybody wants to know.
-    pub(crate) fn trace(&mut self, text: &str) {
+    pub(crate) fn trace(&mut self, chain: &Chain, text: &str) {
         let Some(trace) = &mut self.trace else { return };
         let characters = |to: usize| text.get(..to).map_or(0, |before| before.chars().count());
-        let seen = |entity, range: &Range<usize>, score| Finding {
-            entity,
+        let seen = |entity: &str, range: &Range<usize>, score| Finding {
+            entity: entity.to_owned(),
             field: trace.field.clone(),
             start: characters(range.start),
             end: characters(range.end),
@@ -186,9 +225,9 @@ impl Tally {
         };
         let values = self
             .sightings
-            .pii
+            .marks
             .iter()
-            .map(|span| seen(span.entity.name(), &span.range, 1.0));
+            .map(|span| seen(chain.redactor().name(span.label), &span.range, 1.0));
         let phrases = self
             .sightings
             .phrases
@@ -206,16 +245,17 @@ impl Tally {
         trace.findings.extend(findings);
     }
 
-    fn list_redactions(&mut self, phase: Phase, offset: usize, end: usize) {
+    fn list_redactions(&mut self, chain: &Chain, phase: Phase, offset: usize, end: usize) {
         for span in self
             .sightings
-            .pii
+            .marks
             .iter()
             .filter(|span| span.range.end <= end)
         {
             self.redaction_count += 1;
-            if self.redactions.len() < MAX_LISTED_REDACTIONS {
-                let category = Entity::name(span.entity);
+            self.input_redacted |= phase == Phase::Input;
+            if self.redactions.len() < MAX_LISTED_REDACTIONS && chain.redactor().lists() {
+                let category = chain.redactor().name(span.label).to_owned();
                 self.redactions.push(Redaction {
                     category,
                     start: offset + span.range.start,
@@ -258,8 +298,6 @@ impl Tally {
 
     /// Whether the input was changed.
     pub fn input_redacted(&self) -> bool {
-        self.redactions
-            .iter()
-            .any(|redaction| redaction.phase == Phase::Input)
+        self.input_redacted
     }
 }

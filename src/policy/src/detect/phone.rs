@@ -9,6 +9,8 @@ use super::{
     digits::{Group, Groups},
 };
 
+/// How far such a word may stand before the number.
+const NEAR: usize = 56;
 const CONTEXT_WORDS: &[&str] = &[
     "phone",
     "mobile",
@@ -100,7 +102,10 @@ fn national(window: &Window<'_>, groups: &Groups, parenthesis: bool) -> Shape {
     for group in all {
         digits += group.len();
         let ends = !all.iter().any(|next| next.start > group.start);
-        if ends && (10..=11).contains(&digits) && window.has_context(groups.start, CONTEXT_WORDS) {
+        if ends
+            && (10..=11).contains(&digits)
+            && window.has_words(groups.start, NEAR, CONTEXT_WORDS)
+        {
             return Shape::Ends(group.end);
         }
     }

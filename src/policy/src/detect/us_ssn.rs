@@ -5,6 +5,8 @@
 
 use super::{Outcome, Window, digits::Groups};
 
+/// How far such a word may stand before the number.
+const NEAR: usize = 56;
 const CONTEXT_WORDS: &[&str] = &["ssn", "social security", "social-security"];
 
 pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
@@ -22,7 +24,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         return Outcome::Open(start);
     }
     let end = match all {
-        [bare, ..] if bare.len() == 9 && window.has_context(start, CONTEXT_WORDS) => bare.end,
+        [bare, ..] if bare.len() == 9 && window.has_words(start, NEAR, CONTEXT_WORDS) => bare.end,
         [area, group, serial, rest @ ..]
             if is_prefix
                 && area.separator == 0

@@ -28,7 +28,13 @@ pub(super) struct Inspector<'b, 'e> {
     pub(super) edits: Edits,
     /// Why the exchange ends here. Once set, nothing more is scanned.
     end: Option<ErrorReply>,
+    /// The last stop that ends the exchange only if its message is the newest one.
+    deferred: Option<Stop>,
+    newest_turn: Option<usize>,
 }
+
+/// What stands in the place of a message of the history that would have ended the exchange.
+const REMOVED: &[u8] = b"[PROMPT_INJECTION_REMOVED]";
 
 impl<'b, 'e> Inspector<'b, 'e> {
     pub(super) fn new(
@@ -46,11 +52,21 @@ impl<'b, 'e> Inspector<'b, 'e> {
             refuses_unreadable,
             edits: Edits::default(),
             end: None,
+            deferred: None,
+            newest_turn: None,
         }
     }
 
     /// The edits, or why the exchange ends.
-    pub(super) fn finish(self) -> Result<Edits, ErrorReply> {
+    pub(super) fn finish(mut self) -> Result<Edits, ErrorReply> {
+        if let Some(stop) = self
+            .deferred
+            .take()
+            .filter(|stop| stop.turn == self.newest_turn)
+        {
+            self.tally.stop_after_all(&stop);
+            self.stop(Some(&stop));
+        }
         match self.end {
             Some(end) => Err(end),
             None => Ok(self.edits),
@@ -62,6 +78,15 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.end.is_some() {
             return;
         }
+        self.tally.turn = match path {
+            [Step::Key(list), Step::Index(turn), ..]
+                if self.phase == Phase::Input && matches!(&**list, "messages" | "input") =>
+            {
+                Some(*turn)
+            }
+            _ => None,
+        };
+        self.newest_turn = self.tally.turn.max(self.newest_turn);
         if let Some(trace) = &mut self.tally.trace {
             trace.field = written(path);
         }
@@ -75,6 +100,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
                 } else {
                     self.text(node.range.clone(), escaped);
                 }
+                self.defer(node.range.clone(), path);
             }
             Kind::Name { escaped } => self.text(node.range.clone(), escaped),
             Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
@@ -102,6 +128,38 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.end = stop.map(ErrorReply::stopped);
     }
 
+    /// Replaces a string of the conversation that ended the exchange, where the policy wants that: the exchange ends only if the
+    /// string's message turns out to be the newest one.
+    fn defer(&mut self, range: Range<usize>, path: &[Step<'_>]) {
+        let Some(stop) = self
+            .tally
+            .stop()
+            .filter(|stop| stop.turn.is_some())
+            .cloned()
+        else {
+            return;
+        };
+        let is_turn_safe = self
+            .chain
+            .policy(stop.policy)
+            .is_some_and(|policy| policy.is_turn_safe());
+        if self.end.is_none() || !is_turn_safe {
+            return;
+        }
+        self.end = None;
+        self.tally.replace_instead(&stop);
+        let is_json = path.last().is_some_and(|member| member.is("arguments"));
+        self.edits.replace(
+            range,
+            if is_json {
+                b"{}".to_vec()
+            } else {
+                REMOVED.to_vec()
+            },
+        );
+        self.deferred = Some(stop);
+    }
+
     /// Judges the string whose inside lies at `range`.
     fn text(&mut self, range: Range<usize>, escaped: bool) {
         let raw = self.raw(&range);
@@ -111,12 +169,14 @@ impl<'b, 'e> Inspector<'b, 'e> {
             return;
         }
         let mut places = json::RawPlaces::new(raw, escaped);
-        for span in &self.tally.sightings.pii {
+        for span in &self.tally.sightings.marks {
             let (start, end) = (places.raw(span.range.start), places.raw(span.range.end));
-            self.edits.replace(
-                range.start + start..range.start + end,
-                span.entity.marker().into(),
-            );
+            let (mut marker, mut encoded) = (String::new(), Vec::new());
+            let value = text.get(span.range.clone()).unwrap_or_default();
+            self.chain.redactor().write(span.label, value, &mut marker);
+            json::encode(&marker, &mut encoded);
+            self.edits
+                .replace(range.start + start..range.start + end, encoded);
         }
     }
 
@@ -144,9 +204,15 @@ impl<'b, 'e> Inspector<'b, 'e> {
             return;
         }
         self.judge(text);
-        if self.end.is_none() && !self.tally.sightings.pii.is_empty() {
+        if self.end.is_none() && !self.tally.sightings.marks.is_empty() {
             let mut marked = String::from("\"");
-            append_redacted(text, 0..text.len(), &self.tally.sightings.pii, &mut marked);
+            append_redacted(
+                text,
+                0..text.len(),
+                &self.tally.sightings.marks,
+                self.chain.redactor(),
+                &mut marked,
+            );
             marked.push('"');
             self.edits.replace(range, marked.into_bytes());
         }
@@ -156,7 +222,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.chain
             .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
-        self.tally.trace(text);
+        self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
     }
 }

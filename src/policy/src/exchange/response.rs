@@ -18,7 +18,7 @@ pub(super) fn inspect(
     usage: &mut Usage,
 ) -> Result<Option<Patch>, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
-    let hides_tokens = engine.chain().looks_for_pii(Phase::Output);
+    let hides_tokens = engine.chain().may_redact(Phase::Output);
     let mut inspector = Inspector::new(text, engine, tally, Phase::Output);
     json::walk(text, &mut |path, node| {
         usage.note(text, path, node);

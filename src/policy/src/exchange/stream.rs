@@ -117,7 +117,7 @@ fn inspect_event(
     pass: &mut Pass<'_>,
 ) -> Result<bool, ErrorReply> {
     let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
-    let hides_tokens = pass.engine.chain().looks_for_pii(Phase::Output);
+    let hides_tokens = pass.engine.chain().may_redact(Phase::Output);
     let mut chunk = Chunk::default();
     let mut inspector = Inspector::new(body, pass.engine, pass.tally, Phase::Output);
     json::walk(body, &mut |path, node| {

@@ -14,18 +14,66 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     linear::Model,
+    patterns::Pattern,
     phrases::{Phrase, PhraseGroup},
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::{Phase, StopAction},
 };
 
+/// How loud the gateway's log says that a request was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only with debugging switched on.
+    Debug,
+    /// As other news.
+    Info,
+    /// As a warning.
+    Warn,
+    /// As an error.
+    Error,
+}
+
 /// Settings of `policy.prompt-injection`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// The score from which the action is taken, 0 to 1. Default 0.8.
     pub threshold: f32,
     /// Default `block`.
     pub action: StopAction,
+    /// What the client is told; the default says that an injection was detected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether and how the log says that a request was stopped. Default: events only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<LogLevel>,
+    /// Expressions of which each match counts 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attack_patterns: Vec<Pattern>,
+    /// Whether base64 is decoded and judged. Default true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub decode_base64: bool,
+    /// Whether faked ends of the user's text count. Default true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub enforce_delimiters: bool,
+    /// Whether faked beginnings of system messages count. Default true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub reject_fake_boundaries: bool,
+    /// Whether an attack in a message that is not the newest is replaced by a marker instead of ending the exchange: the history of
+    /// a conversation brings a blocked message again with every turn. Default false.
+    #[serde(skip_serializing_if = "is_false")]
+    pub turn_safe: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Default for Settings {
@@ -33,6 +81,13 @@ impl Default for Settings {
         Self {
             threshold: 0.8,
             action: StopAction::Block,
+            message: None,
+            log_level: None,
+            attack_patterns: Vec::new(),
+            decode_base64: true,
+            enforce_delimiters: true,
+            reject_fake_boundaries: true,
+            turn_safe: false,
         }
     }
 }
@@ -41,11 +96,35 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct PromptInjection {
     settings: Settings,
+    first_pattern: u16,
 }
 
 impl PromptInjection {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            first_pattern: 0,
+        }
+    }
+
+    fn counts(&self, family: &PhraseGroup) -> bool {
+        match family.group {
+            FAKE_BOUNDARY => self.settings.reject_fake_boundaries,
+            DELIMITER_ESCAPE => self.settings.enforce_delimiters,
+            _ => true,
+        }
+    }
+
+    /// The first match of the users' patterns.
+    fn own_match(&self, sightings: &Sightings) -> Option<usize> {
+        let own = usize::from(self.first_pattern)
+            ..usize::from(self.first_pattern) + self.settings.attack_patterns.len();
+        sightings
+            .patterns
+            .iter()
+            .filter(|hit| own.contains(&usize::from(hit.pattern)))
+            .map(|hit| hit.range.start)
+            .min()
     }
 }
 
@@ -58,6 +137,14 @@ impl Policy for PromptInjection {
         phase == Phase::Input
     }
 
+    fn patterns(&self) -> Vec<&Pattern> {
+        self.settings.attack_patterns.iter().collect()
+    }
+
+    fn number_patterns(&mut self, first: u16) {
+        self.first_pattern = first;
+    }
+
     fn phrases(&self) -> &'static [PhraseGroup] {
         FAMILIES
     }
@@ -66,10 +153,26 @@ impl Policy for PromptInjection {
         Some(Model::Injection)
     }
 
+    fn decodes_base64(&self) -> bool {
+        self.settings.decode_base64
+    }
+
+    fn message(&self) -> Option<&str> {
+        self.settings.message.as_deref()
+    }
+
+    fn log_level(&self) -> Option<LogLevel> {
+        self.settings.log_level
+    }
+
+    fn is_turn_safe(&self) -> bool {
+        self.settings.turn_safe
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         let mut rest = 1.0;
         let mut at = usize::MAX;
-        for family in FAMILIES {
+        for family in FAMILIES.iter().filter(|family| self.counts(family)) {
             let hits = || {
                 sightings
                     .phrases
@@ -84,6 +187,9 @@ impl Policy for PromptInjection {
             && opinion.score > score
         {
             (score, at) = (opinion.score, opinion.range.start);
+        }
+        if let Some(own) = self.own_match(sightings) {
+            (score, at) = (1.0, own);
         }
         let fires = score > 0.0 && score >= self.settings.threshold;
         let verdict = if fires {
@@ -103,6 +209,9 @@ const fn phrase(words: &'static str, gap: u8, weight: f32) -> Phrase {
     Phrase { words, gap, weight }
 }
 
+const FAKE_BOUNDARY: u16 = 0x101;
+const DELIMITER_ESCAPE: u16 = 0x104;
+
 /// The four families of the product's documentation, less encoding evasion, which folding undoes, and the
 /// extraction of the system prompt.
 const FAMILIES: &[PhraseGroup] = &[
@@ -112,7 +221,12 @@ const FAMILIES: &[PhraseGroup] = &[
         phrases: OVERRIDE,
     },
     PhraseGroup {
-        group: 0x101,
+        group: FAKE_BOUNDARY,
+        name: "fake_boundary",
+        phrases: BOUNDARY,
+    },
+    PhraseGroup {
+        group: DELIMITER_ESCAPE,
         name: "delimiter_escape",
         phrases: DELIMITER,
     },
@@ -178,22 +292,35 @@ const OVERRIDE: &[Phrase] = &[
     ),
 ];
 
-/// Delimiter escape: faked boundaries of the conversation.
-const DELIMITER: &[Phrase] = &[
-    phrase("im_start|imstart system", 0, 0.82),
-    phrase("im start system", 0, 0.82),
-    phrase(
-        "end of system|developer prompt|message|instructions",
-        1,
-        0.82,
-    ),
+/// Faked beginnings: tokens of chat templates and announcements of a system message.
+const BOUNDARY: &[Phrase] = &[
+    phrase("im_start|imstart system|developer", 0, 0.82),
+    phrase("im start system|developer", 0, 0.82),
+    phrase("start header id system|developer", 0, 0.82),
+    phrase("start_header_id system|developer", 0, 0.82),
     phrase(
         "begin|start|beginning of system|new prompt|instructions",
         1,
         0.5,
     ),
+    phrase("new|updated system prompt|message", 0, 0.6),
+    phrase("system override|update", 0, 0.5),
     phrase("inst sys", 1, 0.7),
-    phrase("end of user input|query|prompt", 1, 0.6),
+];
+
+/// Faked ends of what the user wrote.
+const DELIMITER: &[Phrase] = &[
+    phrase(
+        "end of system|developer prompt|message|instructions",
+        1,
+        0.82,
+    ),
+    phrase("end of user input|query|prompt|message", 1, 0.6),
+    phrase(
+        "end of document|context|data|text now|new|ignore|your",
+        1,
+        0.5,
+    ),
 ];
 
 /// Role confusion.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     linear::Model,
+    patterns::Pattern,
     phrases::{Phrase, PhraseGroup},
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::{Phase, StopAction, Verdict},
@@ -19,34 +20,59 @@ use crate::{
 /// The score from which `strict` fires.
 const STRICT: f32 = 0.8;
 
-/// Which lists apply.
+/// Which categories apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All of them.
+    /// All of them, and the linear model.
     #[default]
     Strict,
+    /// Sabotage of plants, bypassed safety interlocks, manipulated processes.
+    CriticalInfrastructure,
+    /// Manipulated vehicles, overridden autonomous driving, provoked crashes.
+    Automotive,
+    /// Content that is not for minors, self-harm, predatory behaviour.
+    Education,
+    /// Tampering with evidence, escalation of force, compromised operations.
+    LawEnforcement,
+}
+
+impl Mode {
+    fn categories(self) -> &'static [PhraseGroup] {
+        match self {
+            Self::Strict => ALL,
+            Self::CriticalInfrastructure => &[INFRASTRUCTURE],
+            Self::Automotive => &[AUTOMOTIVE],
+            Self::Education => &[SELF_HARM, CHILDREN, SEXUAL, VIOLENCE, DRUGS],
+            Self::LawEnforcement => &[EVIDENCE, FORCE, OPERATIONS],
+        }
+    }
 }
 
 /// Settings of `policy.safety-filter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings {
     /// Default `strict`.
     pub mode: Mode,
     /// Default `block`.
     pub action: StopAction,
+    /// Terms that replace the categories of the mode, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub block_if: Vec<Pattern>,
 }
 
 /// The policy.
 #[derive(Debug)]
 pub struct SafetyFilter {
-    verdict: Verdict,
+    settings: Settings,
+    first_pattern: u16,
 }
 
 impl SafetyFilter {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            verdict: settings.action.verdict(),
+            settings: settings.clone(),
+            first_pattern: 0,
         }
     }
 }
@@ -60,33 +86,57 @@ impl Policy for SafetyFilter {
         true
     }
 
+    fn patterns(&self) -> Vec<&Pattern> {
+        self.settings.block_if.iter().collect()
+    }
+
+    fn number_patterns(&mut self, first: u16) {
+        self.first_pattern = first;
+    }
+
     fn phrases(&self) -> &'static [PhraseGroup] {
-        CATEGORIES
+        if self.settings.block_if.is_empty() {
+            self.settings.mode.categories()
+        } else {
+            &[]
+        }
     }
 
     fn model(&self) -> Option<Model> {
-        Some(Model::Safety)
+        (self.settings.mode == Mode::Strict && self.settings.block_if.is_empty())
+            .then_some(Model::Safety)
     }
 
     fn judge(&self, sightings: &Sightings) -> Judgement {
-        let hits = sightings.phrases.iter().filter(|hit| {
-            CATEGORIES
+        let categories = self.phrases();
+        let phrases = sightings.phrases.iter().filter(|hit| {
+            categories
                 .iter()
                 .any(|category| category.group == hit.group)
         });
-        if let Some(at) = hits.map(|hit| hit.range.start).min() {
+        let own = usize::from(self.first_pattern)
+            ..usize::from(self.first_pattern) + self.settings.block_if.len();
+        let terms = sightings
+            .patterns
+            .iter()
+            .filter(|hit| own.contains(&usize::from(hit.pattern)));
+        if let Some(at) = phrases
+            .map(|hit| hit.range.start)
+            .chain(terms.map(|hit| hit.range.start))
+            .min()
+        {
             return Judgement {
-                verdict: self.verdict,
+                verdict: self.settings.action.verdict(),
                 score: Some(1.0),
                 at,
             };
         }
-        let Some(opinion) = sightings.opinion(Model::Safety) else {
+        let Some(opinion) = self.model().and_then(|model| sightings.opinion(model)) else {
             return Judgement::default();
         };
         Judgement {
             verdict: if opinion.score >= STRICT {
-                self.verdict
+                self.settings.action.verdict()
             } else {
                 Verdict::Allow
             },
@@ -104,50 +154,48 @@ const fn phrase(words: &'static str, gap: u8) -> Phrase {
     }
 }
 
-const CATEGORIES: &[PhraseGroup] = &[
+const fn category(group: u16, name: &'static str, phrases: &'static [Phrase]) -> PhraseGroup {
     PhraseGroup {
-        group: 0x200,
-        name: "weapons",
-        phrases: WEAPONS,
-    },
-    PhraseGroup {
-        group: 0x201,
-        name: "self_harm",
-        phrases: SELF_HARM,
-    },
-    PhraseGroup {
-        group: 0x202,
-        name: "violence",
-        phrases: VIOLENCE,
-    },
-    PhraseGroup {
-        group: 0x203,
-        name: "children",
-        phrases: CHILDREN,
-    },
-    PhraseGroup {
-        group: 0x204,
-        name: "drugs",
-        phrases: DRUGS,
-    },
-    PhraseGroup {
-        group: 0x205,
-        name: "cyber",
-        phrases: CYBER,
-    },
-    PhraseGroup {
-        group: 0x206,
-        name: "infrastructure",
-        phrases: INFRASTRUCTURE,
-    },
-    PhraseGroup {
-        group: 0x207,
-        name: "fraud",
-        phrases: FRAUD,
-    },
+        group,
+        name,
+        phrases,
+    }
+}
+
+const WEAPONS: PhraseGroup = category(0x200, "weapons", WEAPONS_PHRASES);
+const SELF_HARM: PhraseGroup = category(0x201, "self_harm", SELF_HARM_PHRASES);
+const VIOLENCE: PhraseGroup = category(0x202, "violence", VIOLENCE_PHRASES);
+const CHILDREN: PhraseGroup = category(0x203, "children", CHILDREN_PHRASES);
+const DRUGS: PhraseGroup = category(0x204, "drugs", DRUGS_PHRASES);
+const CYBER: PhraseGroup = category(0x205, "cyber", CYBER_PHRASES);
+const INFRASTRUCTURE: PhraseGroup = category(0x206, "infrastructure", INFRASTRUCTURE_PHRASES);
+const FRAUD: PhraseGroup = category(0x207, "fraud", FRAUD_PHRASES);
+const AUTOMOTIVE: PhraseGroup = category(0x208, "automotive", AUTOMOTIVE_PHRASES);
+const SEXUAL: PhraseGroup = category(0x209, "sexual", SEXUAL_PHRASES);
+const HATE: PhraseGroup = category(0x20a, "hate", HATE_PHRASES);
+const EVIDENCE: PhraseGroup = category(0x20b, "evidence_tampering", EVIDENCE_PHRASES);
+const FORCE: PhraseGroup = category(0x20c, "use_of_force", FORCE_PHRASES);
+const OPERATIONS: PhraseGroup = category(0x20d, "operational_security", OPERATIONS_PHRASES);
+
+/// What `strict` looks for.
+const ALL: &[PhraseGroup] = &[
+    WEAPONS,
+    SELF_HARM,
+    VIOLENCE,
+    CHILDREN,
+    DRUGS,
+    CYBER,
+    INFRASTRUCTURE,
+    FRAUD,
+    AUTOMOTIVE,
+    SEXUAL,
+    HATE,
+    EVIDENCE,
+    FORCE,
+    OPERATIONS,
 ];
 
-const WEAPONS: &[Phrase] = &[
+const WEAPONS_PHRASES: &[Phrase] = &[
     phrase(
         "build|make|construct|assemble|making pipe|nail|dirty|car|fertilizer|homemade|improvised bomb|bombs|explosive|explosives",
         1,
@@ -167,7 +215,7 @@ const WEAPONS: &[Phrase] = &[
     phrase("3d|print untraceable|ghost gun|firearm", 1),
 ];
 
-const SELF_HARM: &[Phrase] = &[
+const SELF_HARM_PHRASES: &[Phrase] = &[
     phrase("how to|i|can kill|hang|hurt|harm|cut myself", 1),
     phrase(
         "best|easiest|painless|quickest way|method|methods to|of commit|kill|end|suicide myself|suicide|life",
@@ -178,7 +226,7 @@ const SELF_HARM: &[Phrase] = &[
     phrase("should|must|please kill yourself", 0),
 ];
 
-const VIOLENCE: &[Phrase] = &[
+const VIOLENCE_PHRASES: &[Phrase] = &[
     phrase(
         "how to|i|you murder|kill|poison|strangle|assassinate my|a|an|the|someone person|someone|wife|husband|neighbor|neighbour|boss|president|people|human",
         1,
@@ -192,7 +240,7 @@ const VIOLENCE: &[Phrase] = &[
     phrase("hire hitman|assassin to kill|murder", 3),
 ];
 
-const CHILDREN: &[Phrase] = &[
+const CHILDREN_PHRASES: &[Phrase] = &[
     phrase(
         "child|children|kid|minor|underage|preteen porn|pornography|nude|nudes|sex|sexual",
         0,
@@ -203,7 +251,7 @@ const CHILDREN: &[Phrase] = &[
     ),
 ];
 
-const DRUGS: &[Phrase] = &[
+const DRUGS_PHRASES: &[Phrase] = &[
     phrase(
         "cook|make|synthesize|produce|manufacture meth|methamphetamine|fentanyl|heroin|mdma|crack",
         1,
@@ -214,7 +262,7 @@ const DRUGS: &[Phrase] = &[
     ),
 ];
 
-const CYBER: &[Phrase] = &[
+const CYBER_PHRASES: &[Phrase] = &[
     phrase(
         "write|create|build|develop|make ransomware|keylogger|rootkit|botnet|malware",
         2,
@@ -230,34 +278,168 @@ const CYBER: &[Phrase] = &[
     ),
 ];
 
-const INFRASTRUCTURE: &[Phrase] = &[
+const INFRASTRUCTURE_PHRASES: &[Phrase] = &[
     phrase(
-        "override|disable|bypass|defeat safety interlock|interlocks",
+        "override|disable|bypass|defeat|deactivate|remove|jumper safety interlock|interlocks|system|systems|relay|instrumented",
         2,
     ),
     phrase(
-        "disable|override|bypass emergency shutdown|stop|brake|brakes",
+        "disable|override|bypass|defeat|suppress emergency shutdown|stop|scram|trip",
         2,
     ),
     phrase(
-        "sabotage|attack|hack|destroy power|electric|electrical grid|plant|station",
+        "disable|bypass|silence|suppress|mute alarm|alarms of|in|at|on reactor|boiler|plant|refinery|turbine|pipeline",
+        3,
+    ),
+    phrase(
+        "sabotage|attack|hack|destroy|cripple power|electric|electrical|water|gas|nuclear|chemical grid|plant|station|treatment|pipeline|refinery|substation|dam",
         2,
     ),
-    phrase("sabotage|hack|attack scada|plc|ics", 3),
-    phrase("poison water supply|reservoir", 3),
+    phrase(
+        "sabotage|hack|attack|compromise|manipulate scada|plc|plcs|ics|hmi",
+        3,
+    ),
+    phrase(
+        "overpressurize|overpressure|overheat|rupture reactor|boiler|vessel|pipeline|tank|turbine",
+        3,
+    ),
+    phrase(
+        "cause|trigger|provoke meltdown|blackout|explosion|toxic at|in|of|release",
+        2,
+    ),
+    phrase(
+        "spoof|falsify chlorine|pressure|temperature|sensor|setpoint|level readings|reading|values|data",
+        1,
+    ),
+    phrase(
+        "raise|increase chlorine|pressure|temperature to|beyond dangerous|unsafe|toxic|critical levels|level|limits",
+        1,
+    ),
+    phrase("poison|contaminate|taint water supply|reservoir", 3),
 ];
 
-const FRAUD: &[Phrase] = &[
+const AUTOMOTIVE_PHRASES: &[Phrase] = &[
+    phrase(
+        "disable|cut|bypass|sabotage|tamper brakes|brake|airbag|airbags|abs of|on|in|lines|line|system|without",
+        3,
+    ),
+    phrase(
+        "disable|defeat|bypass|override|trick|fool driver|autopilot|steering|lane|collision|pedestrian|speed monitoring|attention|nag|assist|detection|avoidance|limiter|governor",
+        2,
+    ),
+    phrase(
+        "override|hijack|spoof|jam|hack autonomous|self|autopilot|lidar|canbus|vehicle|car driving|control|steering|sensors|sensor|brakes|bus|remotely",
+        2,
+    ),
+    phrase(
+        "car|vehicle|truck|driver crash|swerve|collide on purpose|command|deliberately",
+        1,
+    ),
+    phrase(
+        "ram|drive a|my|into|through|over crowd|pedestrian|pedestrians|protesters",
+        3,
+    ),
+];
+
+const SEXUAL_PHRASES: &[Phrase] = &[
+    phrase(
+        "pornographic|erotic|hardcore|xxx story|scene|content|stories|video|fiction",
+        0,
+    ),
+    phrase(
+        "explicit|graphic sexual|sex content|scene|act|acts|story|encounter",
+        1,
+    ),
+    phrase(
+        "sex|porn|nude|nudes|naked pictures|photos|videos|pics of",
+        1,
+    ),
+    phrase("send|want me|her|his|your nudes|naked|porn", 0),
+    phrase("rape|molest a|her|him|someone|girl|boy|woman|child", 1),
+    phrase("non consensual|nonconsensual sex|porn|sexual|intimate", 1),
+];
+
+const HATE_PHRASES: &[Phrase] = &[
+    phrase(
+        "kill|exterminate|gas|eradicate|hang|shoot all|the|every jews|muslims|blacks|gays|immigrants|christians|whites|mexicans|homosexuals|refugees",
+        2,
+    ),
+    phrase(
+        "jews|muslims|blacks|gays|immigrants|whites|women|mexicans are|is subhuman|vermin|inferior|parasites|animals|filth|scum|cockroaches",
+        2,
+    ),
+    phrase(
+        "racist|antisemitic|homophobic|hateful|sexist joke|jokes|rant|propaganda|manifesto|slurs about|against|targeting",
+        1,
+    ),
+    phrase(
+        "white|racial|aryan supremacy|supremacist|purity is|manifesto|propaganda|why",
+        2,
+    ),
+];
+
+const EVIDENCE_PHRASES: &[Phrase] = &[
+    phrase(
+        "tamper|destroy|plant|fabricate|falsify|alter|hide|conceal|erase|delete|dispose with|of|the|evidence evidence|scene|footage|bodycam|fingerprints",
+        2,
+    ),
+    phrase(
+        "delete|erase|lose|edit|disable body|dash|dashcam|bodycam camera|cam|footage|video",
+        2,
+    ),
+    phrase(
+        "falsify|backdate|forge|alter police|arrest|incident|custody|lab report|reports|records|record|log|logs",
+        2,
+    ),
+    phrase(
+        "coach|intimidate|threaten|bribe|silence a|the|that witness|witnesses|juror|jury",
+        1,
+    ),
+    phrase("break|falsify|forge chain of custody", 1),
+];
+
+const FORCE_PHRASES: &[Phrase] = &[
+    phrase(
+        "excessive|lethal|deadly force on|against|without suspect|unarmed|justification|warning|protesters|civilians|detainee",
+        2,
+    ),
+    phrase(
+        "beat|choke|torture|waterboard|taser|tase suspect|suspects|detainee|detainees|prisoner|prisoners|arrestee",
+        2,
+    ),
+    phrase("coerce|beat|extract a|the|false confession", 1),
+    phrase(
+        "justify|excuse|cover shooting|beating|force|brutality of|up|unarmed|afterwards",
+        3,
+    ),
+];
+
+const OPERATIONS_PHRASES: &[Phrase] = &[
+    phrase(
+        "undercover|confidential officer|officers|informant|informants|agent|agents name|names|identity|identities|location|address",
+        1,
+    ),
+    phrase(
+        "expose|reveal|leak|unmask|dox|identify the|an|a|all undercover|confidential|police officer|officers|agent|agents|informant|informants|cop|cops|source|sources",
+        2,
+    ),
+    phrase(
+        "leak|reveal|publish raid|raids|warrant|wiretap|surveillance|stakeout|patrol plan|plans|target|targets|schedule|schedules|routes",
+        2,
+    ),
+    phrase(
+        "evade|avoid|escape police|law|surveillance|wiretap|wiretaps surveillance|enforcement|detection|tracking|team",
+        1,
+    ),
+];
+
+const FRAUD_PHRASES: &[Phrase] = &[
     phrase("launder money|cash", 2),
     phrase(
         "make|create|print|produce counterfeit|fake money|bills|passport|passports|currency",
         1,
     ),
     phrase("write|create|draft phishing email|message|page|site", 2),
-    phrase(
-        "tamper|destroy|plant|fabricate with|evidence evidence|scene",
-        1,
-    ),
 ];
 
 #[cfg(test)]

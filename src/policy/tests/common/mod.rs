@@ -5,24 +5,47 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use kt_policy::{Engine, Exchange, FilterConfig, StreamStep, Verdict, json, sse::SseDecoder};
+use kt_policy::{
+    Engine, Exchange, FilterConfig, StreamStep, Verdict, detect::Entity, json, sse::SseDecoder,
+};
 
-static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
-    let config = br#"{
+/// What users look for themselves.
+const PATTERNS: &str = r#", "patterns": [{"name": "EMPLOYEE", "find": {"regex": "EMP-[0-9]{4,8}(?-u:\\b)"}}, {"name": "ANYTHING", "find": {"regex": "(?i)begin.{0,40}end"}}]},
+            {"kind": "dlp-filter", "action": "redact", "entities": [], "rules": [{"pattern": {"name": "BLOCKED_TERM", "find": {"term": {"text": "Project Apollo", "max_distance": 2}}}, "action": "redact"}]"#;
+
+static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| compile(PATTERNS));
+static PLAIN: LazyLock<Arc<Engine>> = LazyLock::new(|| compile(""));
+
+fn compile(patterns: &str) -> Arc<Engine> {
+    let config = r#"{
         "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN", "API_KEY"]},
+            {"kind": "pii-detector", "action": "redact", "entities": [ENTITIES] PATTERNS},
             {"kind": "safety-filter", "mode": "strict", "action": "block"},
             {"kind": "audit-logger", "immutable": true, "retention_days": 30, "log_all_access": true}],
         "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
     }"#;
-    Arc::new(Engine::new(FilterConfig::from_json(config).unwrap()))
-});
+    let entities: Vec<String> = Entity::ALL
+        .iter()
+        .map(|entity| format!("\"{}\"", entity.name()))
+        .collect();
+    let config = config
+        .replace("ENTITIES", &entities.join(","))
+        .replace(" PATTERNS", patterns);
+    Arc::new(Engine::new(
+        FilterConfig::from_json(config.as_bytes()).unwrap(),
+    ))
+}
 
 /// An engine with every policy and entity.
 pub(crate) fn engine() -> Arc<Engine> {
     ENGINE.clone()
+}
+
+/// The same without patterns of the users.
+pub(crate) fn plain_engine() -> Arc<Engine> {
+    PLAIN.clone()
 }
 
 /// What a client ends up with.
@@ -32,7 +55,7 @@ pub(crate) struct Seen {
     pub(crate) blocked: bool,
     pub(crate) verdict: Verdict,
     /// Where values were replaced, in the text as it was sent, and by what.
-    pub(crate) redactions: Vec<(Range<usize>, &'static str)>,
+    pub(crate) redactions: Vec<(Range<usize>, String)>,
 }
 
 pub(crate) fn json_string(text: &str) -> String {
@@ -88,7 +111,7 @@ pub(crate) fn run_stream(pieces: &[&[u8]], mut watch: impl FnMut(&[u8])) -> Seen
             .tally()
             .redactions()
             .iter()
-            .map(|redaction| (redaction.start..redaction.end, redaction.category))
+            .map(|redaction| (redaction.start..redaction.end, redaction.category.clone()))
             .collect(),
     }
 }

@@ -1,0 +1,44 @@
+//! `policy.safety-filter`.
+
+use kt_policy::policies::safety_filter::{Mode, Settings};
+
+use super::{REMOVE, STOP_ACTIONS, patterns};
+use crate::{
+    diagnostic::{Code, Report},
+    fields::Fields,
+};
+
+/// What matches of `block_if` are called.
+const TERM: &str = "BLOCK_IF";
+
+pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
+    let mut settings = Settings::default();
+    let modes = [
+        ("strict", Mode::Strict),
+        ("critical_infrastructure", Mode::CriticalInfrastructure),
+        ("automotive", Mode::Automotive),
+        ("education", Mode::Education),
+        ("law_enforcement", Mode::LawEnforcement),
+    ];
+    if let Some(mode) = fields.choice("mode", &modes, &[], report) {
+        settings.mode = mode;
+    }
+    if let Some(action) = fields.choice("action", STOP_ACTIONS, &[], report) {
+        settings.action = action;
+    }
+    let max_distance = patterns::distance(&mut fields, 1, report);
+    settings.block_if = patterns::terms(&mut fields, "block_if", TERM, max_distance, report);
+    if !settings.block_if.is_empty() {
+        let path = fields.path_of("block_if");
+        let message = format!("`{path}` replaces the list of the mode: only its terms are blocked");
+        report.warning(
+            Code::NoEffect,
+            &path,
+            fields.key_position("block_if"),
+            message,
+            "leave it out to keep the list of the mode",
+        );
+    }
+    fields.finish(&[("max_age", REMOVE)], report);
+    settings
+}
