@@ -1,4 +1,4 @@
-//! Payment card numbers (ISO/IEC 7812-1: issuer prefix, 13 to 19 digits, Luhn check digit).
+//! Payment card numbers (ISO/IEC 7812-1: issuer prefix, 12 to 19 digits, Luhn check digit).
 //!
 //! Written without separators or in groups joined by one kind of separator (space or hyphen), the first group
 //! of four digits. Digit runs that are part of a longer hyphenated or dotted number are left alone.
@@ -7,6 +7,8 @@ use super::{Outcome, Window, digits::Groups};
 
 /// Written grouped, a card has groups of three to seven digits: 4-4-4-4, 4-6-5, 4-4-4-4-3.
 const MIN_GROUP: usize = 3;
+/// Of the networks below.
+const MIN_DIGITS: usize = 12;
 const MAX_GROUP: usize = 7;
 
 pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
@@ -40,7 +42,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
             may_grow = false;
             break;
         }
-        if digits >= 13
+        if digits >= MIN_DIGITS
             && is_card(
                 window
                     .bytes()
@@ -70,11 +72,11 @@ fn is_card(text: &[u8]) -> bool {
         let Some(slot) = digits.get_mut(len) else {
             return false;
         };
-        *slot = byte - b'0';
+        *slot = *byte;
         len += 1;
     }
     let digits = digits.get(..len).unwrap_or_default();
-    has_issuer(digits) && luhn(digits)
+    has_issuer(digits) && super::checks::luhn(digits)
 }
 
 /// Prefixes and lengths of the networks that issue cards today.
@@ -82,7 +84,7 @@ fn has_issuer(digits: &[u8]) -> bool {
     let prefix = digits
         .iter()
         .take(4)
-        .fold(0_u32, |number, &digit| number * 10 + u32::from(digit));
+        .fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
     match (prefix, digits.len()) {
         // Visa
         (4000..=4999, 13 | 16 | 19) => true,
@@ -96,25 +98,11 @@ fn has_issuer(digits: &[u8]) -> bool {
         (6011 | 6440..=6599 | 6200..=6299, 16..=19) => true,
         // JCB
         (3528..=3589, 16..=19) => true,
+        (1800 | 2131, 15) => true,
         // Maestro
-        (5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763, 13..=19) => true,
+        (5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763, 12..=19) => true,
         _ => false,
     }
-}
-
-/// ISO/IEC 7812-1 annex B.
-fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, &digit)| match (index % 2, u32::from(digit) * 2) {
-            (1, doubled) if doubled > 9 => doubled - 9,
-            (1, doubled) => doubled,
-            _ => u32::from(digit),
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ pub(super) const FORM: Form = Form {
     context: Context::Always(&[
         "cvv",
         "cvc",
-        "cv2",
         "cvv2",
         "cvc2",
         "csc",

@@ -36,6 +36,11 @@ impl Group {
 }
 
 impl Groups {
+    /// Digits of all groups together.
+    pub(crate) fn digits(&self) -> usize {
+        self.all().iter().map(Group::len).sum()
+    }
+
     /// All groups, in order.
     pub(crate) fn all(&self) -> &[Group] {
         self.groups.get(..self.len).unwrap_or_default()

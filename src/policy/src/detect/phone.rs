@@ -1,8 +1,9 @@
-//! Telephone numbers (ITU-T E.164: `+` and up to 15 digits; NANP: ten digits, area code and exchange not
+//! Telephone numbers (ITU-T E.164: country code and at most 15 digits; NANP: ten digits, area code and exchange not
 //! beginning with 0 or 1).
 //!
-//! Found with a leading `+`, in one of the North American shapes, or after a word such as "phone". Bare digit
-//! runs are left alone: they are order numbers, timestamps and ids far more often.
+//! Found with a leading `+` or `00`, in one of the North American shapes, with the area in parentheses, with a leading `0` and
+//! groups, or after a word such as "phone"; with an extension such as `x123`. Bare digit runs are left alone: they are order
+//! numbers, timestamps and ids far more often.
 
 use super::{
     Outcome, Window,
@@ -10,22 +11,18 @@ use super::{
 };
 
 /// How far such a word may stand before the number.
-const NEAR: usize = 56;
+const NEAR: usize = 40;
 const CONTEXT_WORDS: &[&str] = &[
-    "phone",
-    "mobile",
-    "telephone",
-    "tel:",
-    "tel.",
-    "fax",
-    "call me",
-    "cell",
-    "whatsapp",
-    "reach me at",
-    "text me",
+    "phone*", "mobile", "telephone*", "tel", "fax", "call", "calling", "cell", "whatsapp", "reach me", "reach us", "text me", "text us", "dial", "sms", "hotline",
+    "contact", "contact me", "contact number", "my number", "number is", "messages to", "message to", "answering at", "ring", "voicemail", "office", "tel.", "tlf",
+    "telefon*", "téléphone", "teléfono", "telefono", "handy", "móvil", "cellulare", "ph", "mob",
 ];
 /// E.164 §6: country code included.
 const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
+/// Digits of a number that a word announces.
+const ANNOUNCED: std::ops::RangeInclusive<usize> = 7..=15;
+/// Digits of an extension.
+const MAX_EXTENSION: usize = 6;
 
 pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let sign = window.before(groups.start);
@@ -36,80 +33,106 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     {
         return Outcome::Nothing;
     }
+    if groups.open && groups.digits() <= *ANNOUNCED.end() {
+        return Outcome::Open(start);
+    }
     let end = if sign == b'+' {
-        international(groups)
+        international(groups.all())
     } else {
         national(window, groups, sign == b'(')
     };
-    match end {
-        Shape::Open => Outcome::Open(start),
-        Shape::Ends(end) if !window.byte(end).is_ascii_alphanumeric() => {
-            Outcome::Found { start, end }
-        }
-        _ => Outcome::Nothing,
+    let Some(end) = end else { return Outcome::Nothing };
+    match extension(window, end) {
+        None => Outcome::Open(start),
+        Some(end) if window.byte(end).is_ascii_alphanumeric() => Outcome::Nothing,
+        Some(end) => Outcome::Found { start, end },
     }
 }
 
-enum Shape {
-    Open,
-    Ends(usize),
-    None,
+/// Where the number ends with its extension, `x123`; `None` while that is open.
+fn extension(window: &Window<'_>, end: usize) -> Option<usize> {
+    if window.byte(end) != b'x' {
+        return Some(end);
+    }
+    let rest = window.bytes().get(end + 1..).unwrap_or_default();
+    let digits = rest.iter().take(MAX_EXTENSION).take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == rest.len() && digits < MAX_EXTENSION && !window.complete {
+        return None;
+    }
+    Some(if digits > 0 { end + 1 + digits } else { end })
 }
 
-/// `+`, then groups of at most 15 digits together.
-fn international(groups: &Groups) -> Shape {
+/// Country code and number: groups of at most 15 digits together.
+fn international(all: &[Group]) -> Option<usize> {
     let mut digits = 0;
     let mut end = None;
-    for group in groups.all() {
+    for group in all {
         digits += group.len();
         if digits > *INTERNATIONAL.end() {
-            return end.map_or(Shape::None, Shape::Ends);
+            break;
         }
         if INTERNATIONAL.contains(&digits) {
             end = Some(group.end);
         }
     }
-    if groups.open {
-        Shape::Open
-    } else {
-        end.map_or(Shape::None, Shape::Ends)
-    }
+    end
 }
 
-/// `(ddd) ddd-dddd`, `ddd-ddd-dddd`, `ddd.ddd.dddd`, `1-ddd-ddd-dddd`, or ten to eleven digits after a context word.
-fn national(window: &Window<'_>, groups: &Groups, parenthesis: bool) -> Shape {
+fn national(window: &Window<'_>, groups: &Groups, parenthesis: bool) -> Option<usize> {
     let all = groups.all();
-    let digits: usize = all.iter().map(Group::len).sum();
-    if groups.open && digits <= 11 {
-        return Shape::Open;
-    }
+    let continues = window.before(groups.start) == b' ' && window.before(groups.start - 1).is_ascii_digit();
+    let has_prefix = |prefix: &str| !continues && window.text.get(groups.start..).is_some_and(|text| text.starts_with(prefix));
+    north_american(window, all, parenthesis)
+        .or_else(|| if has_prefix("00") && all.len() > 1 { international(all).filter(|_| groups.digits() >= 10) } else { None })
+        .or_else(|| area_in_parentheses(all, parenthesis))
+        .or_else(|| if has_prefix("0") { with_trunk_prefix(all) } else { None })
+        .or_else(|| announced(window, groups, all))
+}
+
+/// `(ddd) ddd-dddd`, `ddd-ddd-dddd`, `ddd.ddd.dddd`, `1-ddd-ddd-dddd`, `001-ddd-ddd-dddd`.
+fn north_american(window: &Window<'_>, all: &[Group], parenthesis: bool) -> Option<usize> {
+    let is_country = |group: &Group| matches!(window.bytes().get(group.start..group.end), Some(b"1" | b"001"));
     let body = match all {
-        [one, rest @ ..] if one.len() == 1 && window.byte(one.start) == b'1' && !parenthesis => {
-            rest
-        }
+        [one, rest @ ..] if is_country(one) && !parenthesis => rest,
         _ => all,
     };
-    if let [area, exchange, line, rest @ ..] = body
-        && [area.len(), exchange.len(), line.len()] == [3, 3, 4]
+    let [area, exchange, line, rest @ ..] = body else { return None };
+    let fits = [area.len(), exchange.len(), line.len()] == [3, 3, 4]
         && is_nanp(window, area, exchange, line, parenthesis)
-        && !rest
-            .first()
-            .is_some_and(|next| matches!(next.separator, b'-' | b'.'))
-    {
-        return Shape::Ends(line.end);
+        && !rest.first().is_some_and(|next| matches!(next.separator, b'-' | b'.'));
+    fits.then_some(line.end)
+}
+
+/// `(dd) ddd-ddd`, `(030) 901 820`.
+fn area_in_parentheses(all: &[Group], parenthesis: bool) -> Option<usize> {
+    let [area, first, ..] = all else { return None };
+    if !parenthesis || !first.closes || !(2..=5).contains(&area.len()) {
+        return None;
     }
-    let mut digits = 0;
-    for group in all {
-        digits += group.len();
-        let ends = !all.iter().any(|next| next.start > group.start);
-        if ends
-            && (10..=11).contains(&digits)
-            && window.has_words(groups.start, NEAR, CONTEXT_WORDS)
-        {
-            return Shape::Ends(group.end);
-        }
-    }
-    Shape::None
+    let body = all.get(1..4).or(all.get(1..)).unwrap_or_default();
+    let digits: usize = body.iter().map(Group::len).sum();
+    let is_joined = body.iter().skip(1).all(|group| matches!(group.separator, b' ' | b'-') && group.len() >= 2);
+    (is_joined && (5..=9).contains(&digits)).then(|| body.last().map(|group| group.end)).flatten()
+}
+
+/// `07700 900123`, `020 7946 0958`, `01 23 45 67 89`.
+fn with_trunk_prefix(all: &[Group]) -> Option<usize> {
+    let digits: usize = all.iter().map(Group::len).sum();
+    let separator = all.get(1)?.separator;
+    let is_joined = all.iter().skip(1).all(|group| group.separator == separator && group.len() >= 2) && matches!(separator, b' ' | b'-' | b'.' | b'/');
+    let fits = (10..=11).contains(&digits) && all.len() <= 5 && all.first().is_some_and(|area| area.len() >= 2);
+    (is_joined && fits).then(|| all.last().map(|group| group.end)).flatten()
+}
+
+/// Any groups of seven to fifteen digits after a word such as "phone", but no date and no IPv4 address.
+fn announced(window: &Window<'_>, groups: &Groups, all: &[Group]) -> Option<usize> {
+    let is_date = matches!(all, [first, second, third, ..] if second.separator == third.separator
+        && matches!(second.separator, b'-' | b'/' | b'.')
+        && matches!((first.len(), second.len(), third.len()), (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)));
+    let is_address = all.len() >= 4 && all.iter().skip(1).all(|group| group.separator == b'.');
+    let is_amount = matches!(window.before(groups.start), b'$' | b'#') || all.last().is_some_and(|last| matches!(window.byte(last.end), b'+' | b'%'));
+    let fits = ANNOUNCED.contains(&groups.digits()) && !is_date && !is_address && !is_amount;
+    (fits && window.has_words(groups.start, NEAR, CONTEXT_WORDS)).then(|| all.last().map(|group| group.end)).flatten()
 }
 
 fn is_nanp(
@@ -141,10 +164,18 @@ mod tests {
             "415-555-2671",
             "415.555.2671",
             "1-415-555-2671",
+            "001-415-555-2671x123",
+            "(415) 555-2671x99",
+            "(37) 788-063",
+            "07700 900123",
+            "020 7946 0958",
+            "01 23 45 67 89",
+            "0049 30 901820",
         ] {
             check(&format!("Try {phone} now"), &[(Phone, phone)]);
         }
         check("my phone is 4155552671.", &[(Phone, "4155552671")]);
+        check("Phone:\n60-56-85-91", &[(Phone, "60-56-85-91")]);
     }
 
     #[test]
@@ -158,6 +189,10 @@ mod tests {
             "415-155-2671",
             "x415-555-2671",
             "+12",
+            "call me on 12/05/2024",
+            "phone 10.0.12.13.1",
+            "01 02 2024",
+            "callback 4155552671",
             "id-415-555-2671",
         ] {
             check(text, &[]);
