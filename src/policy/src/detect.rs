@@ -59,7 +59,7 @@ use form::{Form, Forms};
 pub const CONTEXT: usize = 64;
 
 /// Identifiers of a fixed form.
-static FORMS: [&Form; 29] = [
+static FORMS: [&Form; 30] = [
     &cvv::FORM,
     &vin::FORM,
     &vin::NAMED,
@@ -82,6 +82,7 @@ static FORMS: [&Form; 29] = [
     &pl_pesel::FORM,
     &passport::FORM,
     &drivers_license::FORM,
+    &drivers_license::BRITISH,
     &mrn::FORM,
     &npi::FORM,
     &dea_number::FORM,

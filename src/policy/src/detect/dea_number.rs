@@ -20,8 +20,13 @@ fn has_check_digit(value: &[u8]) -> bool {
     let is_holder = value
         .first()
         .is_some_and(|kind| b"ABCDEFGHJKLMPRSTUX".contains(kind));
-    let is_second = value.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'9');
-    is_holder && is_second && !checks::is_uniform(digits) && checks::digits(digits).next_back() == Some(sum % 10)
+    let is_second = value
+        .get(1)
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'9');
+    is_holder
+        && is_second
+        && !checks::is_uniform(digits)
+        && checks::digits(digits).next_back() == Some(sum % 10)
 }
 
 #[cfg(test)]
@@ -35,9 +40,7 @@ mod tests {
 
     #[test]
     fn leaves_look_alikes() {
-        for text in ["AB1234564", "DEA IB1234563",
-            "&H00000000",
-            "AB0000000"] {
+        for text in ["AB1234564", "DEA IB1234563", "&H00000000", "AB0000000"] {
             check(text, &[]);
         }
     }

@@ -38,6 +38,24 @@ pub(super) const FORM: Form = Form {
     ]),
 };
 
+/// The British form needs no such word: five letters of the name, the date of birth in between its digits, initials, a check.
+pub(super) const BRITISH: Form = Form {
+    entity: Entity::DriversLicense,
+    shapes: &[
+        Shape::Mask("AAAAA999999AAXAA"),
+        Shape::Mask("AAAAA999999A9XAA"),
+    ],
+    is_valid: has_date_of_birth,
+    context: Context::None,
+};
+
+/// Month, with 50 added for women, and day stand behind the decade.
+fn has_date_of_birth(value: &[u8]) -> bool {
+    let month = value.get(6..8).map_or(0, super::checks::number) % 50;
+    let day = value.get(8..10).map_or(0, super::checks::number);
+    (1..=12).contains(&month) && (1..=31).contains(&day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::DriversLicense, tests::check};
@@ -56,6 +74,7 @@ mod tests {
     fn leaves_look_alikes() {
         for text in [
             "D1234567",
+            "MORGA699054SM9IJ",
             "driver's license renewal 2024 fee",
             "download 1234567",
         ] {

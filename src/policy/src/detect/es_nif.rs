@@ -1,4 +1,4 @@
-//! Spanish tax numbers of citizens, NIF or DNI (Real Decreto 1065/2007 art. 19: eight digits and the letter of the remainder by 23).
+//! Spanish tax numbers of citizens, NIF or DNI (Real Decreto 1065/2007 art. 19: seven or eight digits and the letter of the remainder by 23).
 
 use super::{
     Entity,
@@ -9,6 +9,8 @@ pub(super) const FORM: Form = Form {
     entity: Entity::EsNif,
     shapes: &[
         Shape::Mask("99999999A"),
+        Shape::Mask("9999999A"),
+        Shape::Mask("9999999-A"),
         Shape::Mask("99999999-A"),
         Shape::Mask("99999999 A"),
         Shape::Mask("99.999.999-A"),

@@ -28,8 +28,7 @@ fn has_key(value: &[u8]) -> bool {
     };
     let [sex, _, _, month @ .., _, _, _, _, _, _, _, _, _, _] = &digits;
     let month = checks::number(month);
-    let is_plausible =
-        matches!(sex, b'1' | b'2') && matches!(month, 1..=12 | 20..=42 | 50..=99);
+    let is_plausible = matches!(sex, b'1' | b'2') && matches!(month, 1..=12 | 20..=42 | 50..=99);
     let [_, _, _, _, _, first, second, ..] = &mut digits;
     (*first, *second) = match (*first, *second) {
         (b'2', b'A') => (b'1', b'9'),

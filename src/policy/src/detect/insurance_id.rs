@@ -5,7 +5,7 @@
 
 use super::{
     Entity,
-    form::{Context, Form, Shape, any, four_digits},
+    form::{Context, Form, Shape, four_digits},
 };
 
 pub(super) const FORM: Form = Form {
@@ -42,9 +42,14 @@ pub(super) const FORM: Form = Form {
 pub(super) const MEDICARE: Form = Form {
     entity: Entity::InsuranceId,
     shapes: &[Shape::Mask("9AX9AX9AA99"), Shape::Mask("9AX9-AX9-AA99")],
-    is_valid: any,
+    is_valid: has_unambiguous_letters,
     context: Context::None,
 };
+
+/// S, L, O, I, B and Z look like digits.
+fn has_unambiguous_letters(value: &[u8]) -> bool {
+    !value.iter().any(|byte| b"SLOIBZ".contains(byte)) && value.first() != Some(&b'0')
+}
 
 #[cfg(test)]
 mod tests {
@@ -63,6 +68,7 @@ mod tests {
             "XEA123456789",
             "health plan of 2024 for all",
             "AEG4-TE5-MK73",
+            "1SG4-TE5-MK73",
         ] {
             check(text, &[]);
         }

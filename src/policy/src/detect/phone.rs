@@ -13,9 +13,44 @@ use super::{
 /// How far such a word may stand before the number.
 const NEAR: usize = 40;
 const CONTEXT_WORDS: &[&str] = &[
-    "phone*", "mobile", "telephone*", "tel", "fax", "call", "calling", "cell", "whatsapp", "reach me", "reach us", "text me", "text us", "dial", "sms", "hotline",
-    "contact", "contact me", "contact number", "my number", "number is", "messages to", "message to", "answering at", "ring", "voicemail", "office", "tel.", "tlf",
-    "telefon*", "téléphone", "teléfono", "telefono", "handy", "móvil", "cellulare", "ph", "mob",
+    "phone*",
+    "mobile",
+    "telephone*",
+    "tel",
+    "fax",
+    "call",
+    "calling",
+    "cell",
+    "whatsapp",
+    "reach me",
+    "reach us",
+    "text me",
+    "text us",
+    "dial",
+    "sms",
+    "hotline",
+    "contact",
+    "contact me",
+    "contact number",
+    "my number",
+    "number is",
+    "messages to",
+    "message to",
+    "answering at",
+    "ring",
+    "voicemail",
+    "office",
+    "tel.",
+    "tlf",
+    "telefon*",
+    "téléphone",
+    "teléfono",
+    "telefono",
+    "handy",
+    "móvil",
+    "cellulare",
+    "ph",
+    "mob",
 ];
 /// E.164 §6: country code included.
 const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
@@ -41,7 +76,9 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     } else {
         national(window, groups, sign == b'(')
     };
-    let Some(end) = end else { return Outcome::Nothing };
+    let Some(end) = end else {
+        return Outcome::Nothing;
+    };
     match extension(window, end) {
         None => Outcome::Open(start),
         Some(end) if window.byte(end).is_ascii_alphanumeric() => Outcome::Nothing,
@@ -55,7 +92,11 @@ fn extension(window: &Window<'_>, end: usize) -> Option<usize> {
         return Some(end);
     }
     let rest = window.bytes().get(end + 1..).unwrap_or_default();
-    let digits = rest.iter().take(MAX_EXTENSION).take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = rest
+        .iter()
+        .take(MAX_EXTENSION)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if digits == rest.len() && digits < MAX_EXTENSION && !window.complete {
         return None;
     }
@@ -80,26 +121,54 @@ fn international(all: &[Group]) -> Option<usize> {
 
 fn national(window: &Window<'_>, groups: &Groups, parenthesis: bool) -> Option<usize> {
     let all = groups.all();
-    let continues = window.before(groups.start) == b' ' && window.before(groups.start - 1).is_ascii_digit();
-    let has_prefix = |prefix: &str| !continues && window.text.get(groups.start..).is_some_and(|text| text.starts_with(prefix));
+    let continues =
+        window.before(groups.start) == b' ' && window.before(groups.start - 1).is_ascii_digit();
+    let has_prefix = |prefix: &str| {
+        !continues
+            && window
+                .text
+                .get(groups.start..)
+                .is_some_and(|text| text.starts_with(prefix))
+    };
     north_american(window, all, parenthesis)
-        .or_else(|| if has_prefix("00") && all.len() > 1 { international(all).filter(|_| groups.digits() >= 10) } else { None })
+        .or_else(|| {
+            if has_prefix("00") && all.len() > 1 {
+                international(all).filter(|_| groups.digits() >= 10)
+            } else {
+                None
+            }
+        })
         .or_else(|| area_in_parentheses(all, parenthesis))
-        .or_else(|| if has_prefix("0") { with_trunk_prefix(all) } else { None })
+        .or_else(|| {
+            if has_prefix("0") {
+                with_trunk_prefix(all)
+            } else {
+                None
+            }
+        })
         .or_else(|| announced(window, groups, all))
 }
 
 /// `(ddd) ddd-dddd`, `ddd-ddd-dddd`, `ddd.ddd.dddd`, `1-ddd-ddd-dddd`, `001-ddd-ddd-dddd`.
 fn north_american(window: &Window<'_>, all: &[Group], parenthesis: bool) -> Option<usize> {
-    let is_country = |group: &Group| matches!(window.bytes().get(group.start..group.end), Some(b"1" | b"001"));
+    let is_country = |group: &Group| {
+        matches!(
+            window.bytes().get(group.start..group.end),
+            Some(b"1" | b"001")
+        )
+    };
     let body = match all {
         [one, rest @ ..] if is_country(one) && !parenthesis => rest,
         _ => all,
     };
-    let [area, exchange, line, rest @ ..] = body else { return None };
+    let [area, exchange, line, rest @ ..] = body else {
+        return None;
+    };
     let fits = [area.len(), exchange.len(), line.len()] == [3, 3, 4]
         && is_nanp(window, area, exchange, line, parenthesis)
-        && !rest.first().is_some_and(|next| matches!(next.separator, b'-' | b'.'));
+        && !rest
+            .first()
+            .is_some_and(|next| matches!(next.separator, b'-' | b'.'));
     fits.then_some(line.end)
 }
 
@@ -111,17 +180,30 @@ fn area_in_parentheses(all: &[Group], parenthesis: bool) -> Option<usize> {
     }
     let body = all.get(1..4).or(all.get(1..)).unwrap_or_default();
     let digits: usize = body.iter().map(Group::len).sum();
-    let is_joined = body.iter().skip(1).all(|group| matches!(group.separator, b' ' | b'-') && group.len() >= 2);
-    (is_joined && (5..=9).contains(&digits)).then(|| body.last().map(|group| group.end)).flatten()
+    let is_joined = body
+        .iter()
+        .skip(1)
+        .all(|group| matches!(group.separator, b' ' | b'-') && group.len() >= 2);
+    (is_joined && (5..=9).contains(&digits))
+        .then(|| body.last().map(|group| group.end))
+        .flatten()
 }
 
 /// `07700 900123`, `020 7946 0958`, `01 23 45 67 89`.
 fn with_trunk_prefix(all: &[Group]) -> Option<usize> {
     let digits: usize = all.iter().map(Group::len).sum();
     let separator = all.get(1)?.separator;
-    let is_joined = all.iter().skip(1).all(|group| group.separator == separator && group.len() >= 2) && matches!(separator, b' ' | b'-' | b'.' | b'/');
-    let fits = (10..=11).contains(&digits) && all.len() <= 5 && all.first().is_some_and(|area| area.len() >= 2);
-    (is_joined && fits).then(|| all.last().map(|group| group.end)).flatten()
+    let is_joined = all
+        .iter()
+        .skip(1)
+        .all(|group| group.separator == separator && group.len() >= 2)
+        && matches!(separator, b' ' | b'-' | b'.' | b'/');
+    let fits = (10..=11).contains(&digits)
+        && all.len() <= 5
+        && all.first().is_some_and(|area| area.len() >= 2);
+    (is_joined && fits)
+        .then(|| all.last().map(|group| group.end))
+        .flatten()
 }
 
 /// Any groups of seven to fifteen digits after a word such as "phone", but no date and no IPv4 address.
@@ -130,9 +212,14 @@ fn announced(window: &Window<'_>, groups: &Groups, all: &[Group]) -> Option<usiz
         && matches!(second.separator, b'-' | b'/' | b'.')
         && matches!((first.len(), second.len(), third.len()), (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)));
     let is_address = all.len() >= 4 && all.iter().skip(1).all(|group| group.separator == b'.');
-    let is_amount = matches!(window.before(groups.start), b'$' | b'#') || all.last().is_some_and(|last| matches!(window.byte(last.end), b'+' | b'%'));
+    let is_amount = matches!(window.before(groups.start), b'$' | b'#')
+        || all
+            .last()
+            .is_some_and(|last| matches!(window.byte(last.end), b'+' | b'%'));
     let fits = ANNOUNCED.contains(&groups.digits()) && !is_date && !is_address && !is_amount;
-    (fits && window.has_words(groups.start, NEAR, CONTEXT_WORDS)).then(|| all.last().map(|group| group.end)).flatten()
+    (fits && window.has_words(groups.start, NEAR, CONTEXT_WORDS))
+        .then(|| all.last().map(|group| group.end))
+        .flatten()
 }
 
 fn is_nanp(

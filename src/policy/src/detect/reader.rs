@@ -44,6 +44,10 @@ impl<'w, 't> Reader<'w, 't> {
             }
             self.at += 1;
         }
+        // The limit may lie inside a character.
+        while !self.window.text.is_char_boundary(self.at) {
+            self.at -= 1;
+        }
         self.window.bytes().get(start..self.at).unwrap_or_default()
     }
 

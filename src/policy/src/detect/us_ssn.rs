@@ -28,7 +28,8 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         [area, group, serial, rest @ ..]
             if is_prefix
                 && area.separator == 0
-                && matches!(group.separator, b'-' | b' ')
+                && (matches!(group.separator, b'-' | b' ')
+                    || group.separator == b'.' && window.has_words(start, NEAR, CONTEXT_WORDS))
                 && group.separator == serial.separator
                 && rest.first().is_none_or(|next| next.separator != b'-') =>
         {
