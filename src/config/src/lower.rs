@@ -1,5 +1,8 @@
 //! From the YAML tree to the [`Gateway`]: the top level and `pack`.
 
+use kt_policy::{PolicyConfig, policies::quality_scorer::FailureAction};
+use kt_routing::QualityFailure;
+
 use crate::{
     diagnostic::{Code, Report},
     fields::{Fields, Unsupported},
@@ -59,9 +62,24 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let pack = pack(&mut fields, report);
     let chain = policies::chain(&mut fields, report);
     let providers = providers::providers(&mut fields, report);
+    let fields_position = fields.key_position("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
-    let (pack, policies, (routing, targets)) = (pack?, chain?, providers?);
+    let (pack, policies, (mut routing, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled { policies } else { Vec::new() };
+    routing.quality = policies.iter().find_map(asks_again);
+    if routing.quality == Some(QualityFailure::Fallback) && targets.len() < 2 {
+        let path = "policy.quality-scorer.failure_action";
+        let message = format!(
+            "`{path}` is `fallback`, and there is no other target: answers that fail are blocked"
+        );
+        report.warning(
+            Code::NoEffect,
+            path,
+            fields_position,
+            message,
+            "add a target, or use `block` or `retry`",
+        );
+    }
     Some(Gateway {
         pack,
         policies,
@@ -69,6 +87,18 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
         targets,
         without_key: Vec::new(),
     })
+}
+
+/// What follows an answer that is too bad, if another one is asked for.
+fn asks_again(policy: &PolicyConfig) -> Option<QualityFailure> {
+    match policy {
+        PolicyConfig::QualityScorer(settings) => match settings.failure_action {
+            FailureAction::Block => None,
+            FailureAction::Retry => Some(QualityFailure::Retry),
+            FailureAction::Fallback => Some(QualityFailure::Fallback),
+        },
+        _ => None,
+    }
 }
 
 fn is_legacy(root: &Node) -> bool {

@@ -5,6 +5,7 @@ mod dlp_filter;
 mod patterns;
 mod pii_detector;
 mod prompt_injection;
+mod quality_scorer;
 mod safety_filter;
 
 use kt_policy::{PolicyConfig, PolicyKind, StopAction};
@@ -17,7 +18,6 @@ use crate::{
 
 /// Kinds of the product that this gateway does not enforce.
 const UNSUPPORTED_KINDS: &[&str] = &[
-    "quality-scorer",
     "agent-firewall",
     "rbac",
     "data-routing-policy",
@@ -185,6 +185,7 @@ fn policy(kind: PolicyKind, fields: Option<Fields<'_>>, report: &mut Report) -> 
         PolicyKind::PiiDetector => read!(PiiDetector, pii_detector),
         PolicyKind::DlpFilter => read!(DlpFilter, dlp_filter),
         PolicyKind::SafetyFilter => read!(SafetyFilter, safety_filter),
+        PolicyKind::QualityScorer => read!(QualityScorer, quality_scorer),
         PolicyKind::AuditLogger => read!(AuditLogger, audit_logger),
     }
 }

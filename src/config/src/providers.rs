@@ -61,6 +61,7 @@ pub(crate) fn providers(
         circuit_breaker,
         fallback: fallback.clone().unwrap_or_default(),
         latency: latency.unwrap_or_default(),
+        quality: None,
     };
     if fallback.is_some() && targets.len() == 1 {
         no_effect(

@@ -38,7 +38,7 @@ fn hop_name(target: &Target) -> String {
 pub(crate) fn order_len(gateway: &Gateway) -> u32 {
     let moves = u32::try_from(gateway.targets.len() - 1).unwrap_or(u32::MAX);
     let targets = 1 + moves.min(gateway.routing.fallback.max_fallback_attempts);
-    targets * gateway.routing.retry.max_attempts
+    targets * gateway.routing.max_attempts()
 }
 
 /// Limits that must never refuse a request: the default of three retries at a time would end failover under load.
@@ -59,7 +59,7 @@ fn order(first: usize, gateway: &Gateway) -> Value {
         .get(first)
         .into_iter()
         .chain(others.map(|(_, target)| target));
-    let tries = usize::try_from(gateway.routing.retry.max_attempts).unwrap_or(1);
+    let tries = usize::try_from(gateway.routing.max_attempts()).unwrap_or(1);
     let entries: Value = in_order
         .flat_map(|target| std::iter::repeat_n(json!({"name": hop_name(target)}), tries))
         .take(usize::try_from(order_len(gateway)).unwrap_or(usize::MAX))

@@ -1,7 +1,7 @@
 //! The HTTP filters, downstream and per attempt, in their order.
 
 use kt_config::{Gateway, Target};
-use kt_policy::{FORMAT, FilterConfig, Pack, Role, internal_header};
+use kt_policy::{FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header};
 use serde_json::{Value, json};
 
 use crate::{
@@ -124,11 +124,7 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
             name: gateway.pack.name.clone(),
             version: gateway.pack.version.clone(),
         },
-        policies: if role == Role::Policy {
-            gateway.policies.clone()
-        } else {
-            Vec::new()
-        },
+        policies: policies(role, gateway),
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
         routing: gateway.routing.clone(),
@@ -136,10 +132,27 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         without_key: filter_targets(gateway, &gateway.without_key),
         direct_stream_total_ms: goes_direct(gateway)
             .then(|| u64::from(exchange_seconds(gateway)) * 1000),
-        model_per_attempt: gateway
-            .targets
+        model_per_attempt: gateway.routing.quality.is_some()
+            || gateway.targets.iter().any(|target| {
+                Some(&target.model) != gateway.targets.first().map(|first| &first.model)
+            }),
+    }
+}
+
+/// The policies that a filter enforces: in front of a target only the one that may ask for another answer.
+fn policies(role: Role, gateway: &Gateway) -> Vec<PolicyConfig> {
+    let asks_again = |policy: &&PolicyConfig| {
+        gateway.routing.quality.is_some() && matches!(policy, PolicyConfig::QualityScorer(_))
+    };
+    match role {
+        Role::Policy => gateway.policies.clone(),
+        Role::Attempt => gateway
+            .policies
             .iter()
-            .any(|target| Some(&target.model) != gateway.targets.first().map(|first| &first.model)),
+            .filter(asks_again)
+            .cloned()
+            .collect(),
+        Role::Hop => Vec::new(),
     }
 }
 

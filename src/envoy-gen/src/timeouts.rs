@@ -43,13 +43,13 @@ pub(crate) fn exchange_seconds(gateway: &Gateway) -> u32 {
         .iter()
         .map(|target| longest(target).saturating_add(wait_seconds(gateway)))
         .fold(0, u32::saturating_add);
-    once.saturating_mul(gateway.routing.retry.max_attempts)
+    once.saturating_mul(gateway.routing.max_attempts())
         .saturating_add(10)
 }
 
 /// One target and one attempt: requests that are no streams go straight to the target.
 pub(crate) fn goes_direct(gateway: &Gateway) -> bool {
     gateway.targets.len() == 1
-        && gateway.routing.retry.max_attempts == 1
+        && gateway.routing.max_attempts() == 1
         && gateway.routing.circuit_breaker.is_none()
 }

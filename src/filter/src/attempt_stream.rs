@@ -30,6 +30,8 @@ enum Stage {
     Sent,
     /// The target began a stream, which says nothing yet.
     Opening,
+    /// The target answered, and the answer is being collected to be judged.
+    Judging,
     /// The target answers.
     Answering,
     /// Nothing is left to be judged.
@@ -58,6 +60,8 @@ pub(crate) struct Attempting {
     /// Whether the request is complete and fits the target.
     fits: bool,
     finished: bool,
+    /// The newest message of the request, if the quality of the answer is judged here.
+    prompt: String,
     alarm: Option<Alarm>,
 }
 
@@ -75,6 +79,7 @@ impl AttemptStream {
             started_us: 0,
             fits: false,
             finished: false,
+            prompt: String::new(),
             alarm: None,
         };
         Self {
@@ -125,7 +130,7 @@ fn answer(status: u16, failure: &str, fails_over: bool, retry_after: Option<u64>
 fn status_of(failure: Failure) -> u16 {
     match failure {
         Failure::RateLimit => 429,
-        Failure::ServerError | Failure::Connection => 502,
+        Failure::ServerError | Failure::Connection | Failure::Quality => 502,
         Failure::Timeout => 504,
     }
 }
@@ -269,7 +274,7 @@ impl Attempting {
             if !end {
                 return Action::Pause;
             }
-            if self.set_model(len).is_err() {
+            if self.take_request(len).is_err() {
                 return self.refuse();
             }
             self.fits = true;
@@ -281,9 +286,13 @@ impl Attempting {
         }
     }
 
-    fn set_model(&self, len: usize) -> Result<(), HostError> {
-        let target = self.target().ok_or(HostError)?;
+    /// Fits the request to the target, and keeps what its answer will be judged by.
+    fn take_request(&mut self, len: usize) -> Result<(), HostError> {
         let bytes = host::body(Body::Request, len)?;
+        if self.engine.judges_quality() && !self.is_stream {
+            self.prompt = Engine::prompt_of(&bytes);
+        }
+        let target = self.target().ok_or(HostError)?;
         let patch = set_model(&bytes, &target.model).ok_or(HostError)?;
         host::set_header(
             Headers::Request,
@@ -374,7 +383,11 @@ impl Attempting {
             .is_some_and(|kind| kind.starts_with("text/event-stream"));
         if end || !is_event_stream {
             self.succeed(status);
-            return Action::Continue;
+            if end || self.is_stream || !self.engine.judges_quality() {
+                return Action::Continue;
+            }
+            self.stage = Stage::Judging;
+            return Action::Pause;
         }
         if let Some(attempt) = self.trail.attempts.last_mut() {
             attempt.status = Some(status);
@@ -387,6 +400,13 @@ impl Attempting {
 
     fn take_answer_body(&mut self, len: usize, end: bool) -> Action {
         self.finished |= end;
+        if self.stage == Stage::Judging {
+            return if end {
+                self.judge_answer(len)
+            } else {
+                Action::Pause
+            };
+        }
         if self.stage == Stage::Answering && end && self.is_stream {
             self.complete();
         }
@@ -411,6 +431,33 @@ impl Attempting {
             ),
             Opening::Undecided => Action::Pause,
         }
+    }
+
+    /// Asks for another answer if this one is too bad and another attempt may follow. Otherwise it goes on, and the policy
+    /// filter judges it.
+    fn judge_answer(&mut self, len: usize) -> Action {
+        self.stage = Stage::Answering;
+        let Ok(bytes) = host::body(Body::Response, len) else {
+            return self.refuse();
+        };
+        let Some(score) = self.engine.too_bad(&self.prompt, &bytes) else {
+            return Action::Continue;
+        };
+        if let Some(attempt) = self.trail.attempts.last_mut() {
+            attempt.failure = Some(Failure::Quality);
+            attempt.error = Some(format!("the answer scored {score:.2}"));
+        }
+        shared::keep_trail(&self.exchange, &self.trail);
+        let other_is_available = self.other_is_available();
+        if self
+            .trail
+            .next(&self.config().routing, other_is_available, self.seed())
+            == Next::Nothing
+        {
+            return Action::Continue;
+        }
+        self.stage = Stage::Over;
+        answer(502, Failure::Quality.name(), true, None)
     }
 
     /// The target answers.
@@ -502,7 +549,7 @@ impl Attempting {
             Stage::Sent | Stage::Opening => {
                 self.fail(None, Some(failure_of(&details)), &details);
             }
-            Stage::Answering if !self.finished && !is_client => {
+            Stage::Answering | Stage::Judging if !self.finished && !is_client => {
                 let words = failure_text(&details);
                 if let Some(attempt) = self.trail.attempts.last_mut() {
                     attempt.error = Some(words.clone());

@@ -3,7 +3,7 @@
 use crate::{
     chain::Chain,
     filter_config::{FilterConfig, Target},
-    policies::audit_logger,
+    policies::{audit_logger, quality_scorer::QualityScorer},
     policy::PolicyConfig,
 };
 
@@ -12,13 +12,22 @@ use crate::{
 pub struct Engine {
     config: FilterConfig,
     chain: Chain,
+    quality: Option<QualityScorer>,
 }
 
 impl Engine {
     /// Compiles `config`.
     pub fn new(config: FilterConfig) -> Self {
         let chain = Chain::compile(&config.policies);
-        Self { config, chain }
+        let quality = config.policies.iter().find_map(|policy| match policy {
+            PolicyConfig::QualityScorer(settings) => Some(QualityScorer::new(settings)),
+            _ => None,
+        });
+        Self {
+            config,
+            chain,
+            quality,
+        }
     }
 
     /// The configuration it was made of.
@@ -29,6 +38,27 @@ impl Engine {
     /// The compiled chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// The quality scorer, if it is in the chain.
+    pub(crate) fn quality(&self) -> Option<&QualityScorer> {
+        self.quality.as_ref()
+    }
+
+    /// Whether answers are judged by their quality.
+    pub fn judges_quality(&self) -> bool {
+        self.quality.is_some()
+    }
+
+    /// The newest message of a request, as far as the quality of its answer depends on it.
+    pub fn prompt_of(body: &[u8]) -> String {
+        QualityScorer::prompt(body)
+    }
+
+    /// The score of a whole response that is too bad; `None` when it is good enough.
+    pub fn too_bad(&self, prompt: &str, body: &[u8]) -> Option<f32> {
+        let report = self.quality.as_ref()?.judge_body(prompt, body)?;
+        (!report.passed).then_some(report.score)
     }
 
     /// The target with this id.

@@ -60,6 +60,7 @@ impl ErrorReply {
             PolicyKind::PiiDetector => "personal data detected",
             PolicyKind::DlpFilter => "protected data detected",
             PolicyKind::SafetyFilter => "disallowed content",
+            PolicyKind::QualityScorer => "the answer is not good enough",
             PolicyKind::AuditLogger => "not allowed",
         };
         Self {
@@ -166,6 +167,12 @@ impl ErrorReply {
                 "upstream_error",
                 "upstream_failed",
                 "The connection to the provider failed",
+            ),
+            Failure::Quality => (
+                502,
+                "upstream_error",
+                "upstream_failed",
+                "No answer was good enough",
             ),
             Failure::Timeout => (
                 504,

@@ -69,6 +69,8 @@ pub struct Exchange {
     failure: Option<ErrorReply>,
     inspector: Option<Box<StreamInspector>>,
     broken_off: Option<Failure>,
+    /// The newest message, if the quality of the answer is judged.
+    prompt: String,
 }
 
 impl Exchange {
@@ -83,6 +85,7 @@ impl Exchange {
             failure: None,
             inspector: None,
             broken_off: None,
+            prompt: String::new(),
         }
     }
 
@@ -152,6 +155,9 @@ impl Exchange {
         match request::inspect(body, self.endpoint, &self.engine, &mut self.tally) {
             Ok(seen) => {
                 self.stream = seen.stream;
+                if self.engine.judges_quality() {
+                    self.prompt = Engine::prompt_of(body);
+                }
                 seen.patch.map_or(BodyStep::Forward, BodyStep::Patch)
             }
             Err(reply) => BodyStep::Reply(self.refuse(reply)),
@@ -162,9 +168,20 @@ impl Exchange {
     pub fn response_body(&mut self, body: &[u8]) -> BodyStep {
         self.tally.begin(self.engine.chain(), Phase::Output);
         match response::inspect(body, &self.engine, &mut self.tally, &mut self.usage) {
-            Ok(patch) => patch.map_or(BodyStep::Forward, BodyStep::Patch),
+            Ok(patch) => match self.judge_quality(body) {
+                Some(reply) => BodyStep::Reply(self.refuse(reply)),
+                None => patch.map_or(BodyStep::Forward, BodyStep::Patch),
+            },
             Err(reply) => BodyStep::Reply(self.refuse(reply)),
         }
+    }
+
+    /// Judges whether a whole answer is good enough.
+    fn judge_quality(&mut self, body: &[u8]) -> Option<ErrorReply> {
+        let report = self.engine.quality()?.judge_body(&self.prompt, body)?;
+        let verdict = report.verdict();
+        let stop = self.tally.note_quality(report, verdict)?;
+        Some(ErrorReply::stopped(&stop))
     }
 
     /// Says that the stream's end is no proper one: what is not settled by then does not leave.
@@ -185,6 +202,7 @@ impl Exchange {
             usage: &mut self.usage,
             out,
             broken_off: self.broken_off,
+            prompt: &self.prompt,
         };
         match inspector.push(bytes, end, &mut pass) {
             Ok(step) => step,

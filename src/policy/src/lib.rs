@@ -52,6 +52,7 @@ pub mod patterns;
 pub mod phrases;
 pub mod policies;
 mod policy;
+pub mod quality;
 mod redact;
 pub mod splice;
 pub mod sse;

@@ -4,4 +4,5 @@ pub mod audit_logger;
 pub mod dlp_filter;
 pub mod pii_detector;
 pub mod prompt_injection;
+pub mod quality_scorer;
 pub mod safety_filter;

@@ -12,7 +12,7 @@ use crate::{
     policies::{
         audit_logger, dlp_filter, pii_detector,
         prompt_injection::{self, LogLevel},
-        safety_filter,
+        quality_scorer, safety_filter,
     },
     redact::{Redaction, Redactor},
     verdict::{Phase, Verdict},
@@ -30,17 +30,20 @@ pub enum PolicyKind {
     DlpFilter,
     /// Harmful requests and answers.
     SafetyFilter,
+    /// Answers that are none.
+    QualityScorer,
     /// Retention and tamper evidence of the decision events.
     AuditLogger,
 }
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::PromptInjection,
         Self::PiiDetector,
         Self::DlpFilter,
         Self::SafetyFilter,
+        Self::QualityScorer,
         Self::AuditLogger,
     ];
 
@@ -51,6 +54,7 @@ impl PolicyKind {
             Self::PiiDetector => "pii-detector",
             Self::DlpFilter => "dlp-filter",
             Self::SafetyFilter => "safety-filter",
+            Self::QualityScorer => "quality-scorer",
             Self::AuditLogger => "audit-logger",
         }
     }
@@ -62,6 +66,7 @@ impl PolicyKind {
             Self::PiiDetector => "pii_detected",
             Self::DlpFilter => "dlp_filter.detected",
             Self::SafetyFilter => "safety_filter.detected",
+            Self::QualityScorer => "low_confidence_output",
             Self::AuditLogger => "audit_logger.logged",
         }
     }
@@ -79,6 +84,8 @@ pub enum PolicyConfig {
     DlpFilter(dlp_filter::Settings),
     /// `safety-filter`
     SafetyFilter(safety_filter::Settings),
+    /// `quality-scorer`
+    QualityScorer(quality_scorer::Settings),
     /// `audit-logger`
     AuditLogger(audit_logger::Settings),
 }
@@ -95,7 +102,8 @@ impl PolicyConfig {
             Self::SafetyFilter(settings) => {
                 Some(Box::new(safety_filter::SafetyFilter::new(settings)))
             }
-            Self::AuditLogger(_) => None,
+            // They judge exchanges, not texts.
+            Self::QualityScorer(_) | Self::AuditLogger(_) => None,
         }
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::{
     chain::{Chain, decisive},
     linear::Model,
+    policies::quality_scorer::Report,
     policy::{PolicyKind, Sightings},
+    quality::{Dimensions, assertions::AssertionResult},
     verdict::{Phase, Verdict},
 };
 
@@ -46,9 +48,25 @@ pub struct PolicyResult {
     /// Its highest score, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
+    /// What the quality scorer measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// Why, when the verdict is not `allow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<&'static str>,
+}
+
+/// What the quality scorer measured on the worst answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Quality {
+    /// Whether it would do.
+    pub passed: bool,
+    /// From 0 to 1 each.
+    #[serde(flatten)]
+    pub dimensions: Dimensions,
+    /// What became of the assertions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assertions: Vec<AssertionResult>,
 }
 
 /// One replaced value.
@@ -123,9 +141,78 @@ impl Tally {
                 phase,
                 verdict: Verdict::Allow,
                 score: judgement.score,
+                quality: None,
                 reason_code: None,
             });
         self.results.extend(fresh);
+    }
+
+    /// Enters the quality scorer's report on an answer, whose verdict is given: what has left cannot be blocked.
+    pub(crate) fn note_quality(&mut self, report: Report, verdict: Verdict) -> Option<Stop> {
+        let Report {
+            score,
+            passed,
+            dimensions,
+            assertions,
+        } = report;
+        let kind = PolicyKind::QualityScorer;
+        let result = PolicyResult {
+            kind,
+            phase: Phase::Output,
+            verdict,
+            score: Some(score),
+            quality: Some(Quality {
+                passed,
+                dimensions,
+                assertions,
+            }),
+            reason_code: (verdict != Verdict::Allow).then(|| kind.reason_code()),
+        };
+        let is_worse = |known: &PolicyResult| {
+            known.verdict > verdict || known.score.is_some_and(|known| known < score)
+        };
+        match self.results.iter_mut().find(|known| known.kind == kind) {
+            Some(known) if is_worse(known) => {}
+            Some(known) => *known = result,
+            None => self.results.push(result),
+        }
+        (verdict != Verdict::Allow).then(|| self.stop_by_quality(verdict))
+    }
+
+    fn stop_by_quality(&mut self, verdict: Verdict) -> Stop {
+        let stop = Stop {
+            policy: PolicyKind::QualityScorer,
+            verdict,
+            phase: Phase::Output,
+            at: 0,
+            message: None,
+            turn: None,
+        };
+        self.stop.get_or_insert(stop).clone()
+    }
+
+    /// Ends a stream that has become a loop.
+    pub(crate) fn stop_by_loop(&mut self) -> Stop {
+        let kind = PolicyKind::QualityScorer;
+        let result = PolicyResult {
+            kind,
+            phase: Phase::Output,
+            verdict: Verdict::Block,
+            score: Some(0.0),
+            quality: None,
+            reason_code: Some(kind.reason_code()),
+        };
+        self.results.retain(|known| known.kind != kind);
+        self.results.push(result);
+        self.stop_by_quality(Verdict::Block)
+    }
+
+    /// The score of the answer, where it has one.
+    pub fn quality(&self) -> Option<f32> {
+        self.results
+            .iter()
+            .find(|result| result.kind == PolicyKind::QualityScorer)?
+            .score
     }
 
     /// Takes the policies' answers on the sightings that start in `settled`. `offset` is where the text starts in its stream.

@@ -43,10 +43,12 @@ pub enum Failure {
     Timeout,
     /// There was no connection, or it broke before the answer.
     Connection,
+    /// It answered, and a policy found the answer too bad.
+    Quality,
 }
 
 impl Failure {
-    /// All of them: the default of `fallback.triggers`.
+    /// Those of targets: the default of `fallback.triggers`.
     pub const ALL: [Self; 4] = [
         Self::RateLimit,
         Self::ServerError,
@@ -61,12 +63,14 @@ impl Failure {
             Self::ServerError => "server_error",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
+            Self::Quality => "quality",
         }
     }
 
     /// The failure with this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|failure| failure.name() == name)
+        let mut known = Self::ALL.into_iter().chain([Self::Quality]);
+        known.find(|failure| failure.name() == name)
     }
 
     /// What a status says.
@@ -186,6 +190,16 @@ pub struct HealthProbe {
     pub timeout_seconds: u32,
 }
 
+/// What follows an answer that a policy found too bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QualityFailure {
+    /// The same target is asked again.
+    Retry,
+    /// The next target is asked.
+    Fallback,
+}
+
 /// All of `providers` but the targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +215,9 @@ pub struct Routing {
     pub fallback: Fallback,
     /// `providers.latency`
     pub latency: Latency,
+    /// `policy.quality-scorer.failure_action`, unless it is `block`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityFailure>,
 }
 
 impl Routing {
@@ -212,7 +229,18 @@ impl Routing {
             circuit_breaker: None,
             fallback: Fallback::default(),
             latency: Latency::default(),
+            quality: None,
         }
+    }
+
+    /// Most attempts on one target, whatever they fail by.
+    pub fn max_attempts(&self) -> u32 {
+        let answers = if self.quality == Some(QualityFailure::Retry) {
+            2
+        } else {
+            1
+        };
+        self.retry.max_attempts.max(answers)
     }
 }
 

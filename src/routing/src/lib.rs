@@ -25,7 +25,8 @@ mod trail;
 
 pub use breaker::{Breaker, Phase, Ticket};
 pub use config::{
-    CircuitBreaker, Failure, Fallback, HealthProbe, Latency, Retry, Routing, Strategy,
+    CircuitBreaker, Failure, Fallback, HealthProbe, Latency, QualityFailure, Retry, Routing,
+    Strategy,
 };
 pub use delay::retry_after_ms;
 pub use health::Health;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     bytes::{Reader, Writer},
-    config::{Failure, Routing},
+    config::{Failure, QualityFailure, Routing},
     delay::wait_ms,
 };
 
@@ -81,6 +81,13 @@ impl Trail {
         };
         let moves = other_is_available && self.may_move(routing);
         let tries = self.tries(&last.target_id);
+        if last.failure == Some(Failure::Quality) {
+            return match routing.quality {
+                Some(QualityFailure::Retry) if tries < routing.max_attempts() => Next::Same(0),
+                Some(QualityFailure::Fallback) if moves => Next::Other,
+                _ => Next::Nothing,
+            };
+        }
         let repeats = tries < routing.retry.max_attempts && is_retryable(last, routing);
         if repeats && !(moves && last.retry_after_ms.is_some()) {
             return Next::Same(wait_ms(&routing.retry, tries, last.retry_after_ms, seed));
@@ -141,9 +148,10 @@ impl Trail {
         targets.dedup();
         let moves = u32::try_from(targets.len().saturating_sub(1)).unwrap_or(u32::MAX);
         moves < routing.fallback.max_fallback_attempts
-            && self
-                .failure()
-                .is_some_and(|failure| routing.fallback.triggers.contains(&failure))
+            && self.failure().is_some_and(|failure| match failure {
+                Failure::Quality => routing.quality == Some(QualityFailure::Fallback),
+                failure => routing.fallback.triggers.contains(&failure),
+            })
     }
 
     /// As bytes; `exchange` says whose they are.

@@ -9,9 +9,19 @@ use crate::{
     error::ErrorReply,
     hold_back::HoldBack,
     json::{self, Kind},
+    quality::{answers::Answer, loops::LoopGuard},
     tally::Stop,
     verdict::Phase,
 };
+
+impl Channel {
+    /// Takes note of what is said. Returns where it has become a loop.
+    fn note(&mut self, delta: &str) -> Option<usize> {
+        let answer = self.answer.as_mut()?;
+        answer.add(delta);
+        self.loops.push(delta)
+    }
+}
 
 /// More than any provider streams at once; a stream that opens more cannot be followed.
 pub(super) const MAX_CHANNELS: usize = 1024;
@@ -31,6 +41,9 @@ struct Channel {
     key: Key<'static>,
     hold: HoldBack,
     is_finished: bool,
+    /// What was said so far, where its quality is judged.
+    answer: Option<Answer>,
+    loops: LoopGuard,
     /// For items: the last event, before and behind its delta.
     template: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -71,20 +84,49 @@ impl Channels {
                 body.get(piece.node.range.clone()).unwrap_or_default(),
                 escaped,
             );
-            let channel = self.channel(piece, body)?;
-            let judged = channel.hold.push(
-                &delta,
+            let channel = self.channel(piece, body, pass.engine.judges_quality())?;
+            let until = channel.note(&delta);
+            let mut judged = channel.hold.push(
+                delta
+                    .get(..until.unwrap_or(delta.len()))
+                    .unwrap_or_default(),
                 pass.engine.chain(),
                 Phase::Output,
                 pass.tally,
                 &mut piece.released,
             );
+            if until.is_some() && judged.is_ok() {
+                judged = Err(pass.tally.stop_by_loop());
+            }
             if let Err(stop) = judged {
                 let released = pieces.get(..=at).unwrap_or_default();
                 return Err(self.stop(released, &stop, pass));
             }
         }
         Ok(())
+    }
+
+    /// Notes which choices ran out of tokens.
+    pub(super) fn note_cut(&mut self, choices: &[u64]) {
+        for channel in &mut self.channels {
+            let is_cut =
+                matches!(channel.key, Key::Choice { choice, .. } if choices.contains(&choice));
+            if let Some(answer) = channel.answer.as_mut().filter(|_| is_cut) {
+                answer.is_cut = true;
+            }
+        }
+    }
+
+    /// The answers, as far as they are judged by their quality.
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
+        let calls_tools = self
+            .channels
+            .iter()
+            .any(|channel| channel.key.is_arguments());
+        self.channels
+            .iter()
+            .filter_map(|channel| channel.answer.as_ref())
+            .filter(move |answer| !calls_tools || !answer.text.is_empty())
     }
 
     /// Writes what the pieces released and turns the stop into its reply.
@@ -102,7 +144,12 @@ impl Channels {
     }
 
     /// The channel of a piece, new or known.
-    fn channel(&mut self, piece: &Piece<'_>, body: &str) -> Result<&mut Channel, ErrorReply> {
+    fn channel(
+        &mut self,
+        piece: &Piece<'_>,
+        body: &str,
+        judges_quality: bool,
+    ) -> Result<&mut Channel, ErrorReply> {
         if matches!(piece.key, Key::Choice { choice, .. } if self.finished.contains(&choice)) {
             return Err(unreadable());
         }
@@ -124,6 +171,8 @@ impl Channels {
                     key,
                     hold,
                     is_finished: false,
+                    answer: (judges_quality && piece.key.is_answer()).then(Answer::default),
+                    loops: LoopGuard::default(),
                     template: None,
                 });
                 self.channels.len() - 1

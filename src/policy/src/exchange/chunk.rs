@@ -51,6 +51,20 @@ impl Key<'_> {
         }
     }
 
+    /// Whether the text is the answer: what people read of it.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::Choice { field, .. } => match field.as_slice() {
+                [Segment::Member(delta), Segment::Member(content)] => {
+                    delta == "delta" && matches!(&**content, "content" | "refusal")
+                }
+                [Segment::Member(text)] => text == "text",
+                _ => false,
+            },
+            Self::Item { kind, .. } => kind == "response.output_text" || kind == "response.refusal",
+        }
+    }
+
     /// Whether the text is JSON itself.
     pub(super) fn is_arguments(&self) -> bool {
         match self {
@@ -104,6 +118,8 @@ pub(super) struct Chunk<'a> {
     indexes: Vec<(Vec<Step<'a>>, u64)>,
     /// Positions in `choices` that have a `finish_reason`.
     finished: Vec<usize>,
+    /// Those of them that ran out of tokens.
+    ran_out: Vec<usize>,
     kind: Option<&'a str>,
     has_error: bool,
     delta: Option<Node>,
@@ -165,6 +181,9 @@ impl<'a> Chunk<'a> {
             }
             Kind::String { .. } if member == "finish_reason" && below.len() == 2 => {
                 self.finished.push(*position);
+                if body.get(node.range.clone()) == Some("length") {
+                    self.ran_out.push(*position);
+                }
                 false
             }
             Kind::String { .. } if !is_whole(below) => {
@@ -216,6 +235,14 @@ impl<'a> Chunk<'a> {
             )],
             None => vec![(vec![Step::Key("delta".into())], node)],
         }
+    }
+
+    /// Choices that end because there were no tokens left.
+    pub(super) fn ran_out(&self) -> Vec<u64> {
+        self.ran_out
+            .iter()
+            .map(|position| self.index_of(&[Step::Index(*position)]))
+            .collect()
     }
 
     /// Whether the provider says that it failed.

@@ -18,10 +18,12 @@ use crate::{
     engine::Engine,
     error::ErrorReply,
     json::{self, Kind},
+    policies::quality_scorer::worst,
+    quality::Subject,
     splice::Edits,
     sse::{SseDecoder, SseEvent},
     tally::Tally,
-    verdict::Phase,
+    verdict::{Phase, Verdict},
 };
 
 /// The state of one streamed response.
@@ -32,6 +34,7 @@ pub(super) struct StreamInspector {
     is_done: bool,
     /// Whether the answer was said to be complete, or to have failed.
     is_ended: bool,
+    is_scored: bool,
 }
 
 impl Default for StreamInspector {
@@ -41,6 +44,7 @@ impl Default for StreamInspector {
             channels: Channels::default(),
             is_done: false,
             is_ended: false,
+            is_scored: false,
         }
     }
 }
@@ -53,6 +57,8 @@ pub(super) struct Pass<'p> {
     pub(super) out: &'p mut Vec<u8>,
     /// Why the end is no proper one.
     pub(super) broken_off: Option<Failure>,
+    /// The newest message of the request.
+    pub(super) prompt: &'p str,
 }
 
 impl StreamInspector {
@@ -65,6 +71,9 @@ impl StreamInspector {
     ) -> Result<StreamStep, ErrorReply> {
         self.decoder.push(bytes).map_err(|_| unreadable())?;
         self.drain(pass)?;
+        if self.is_done {
+            self.score(pass);
+        }
         if end {
             if let Some(failure) = pass.broken_off.filter(|_| !self.is_done && !self.is_ended) {
                 return Err(ErrorReply::interrupted(failure));
@@ -72,6 +81,7 @@ impl StreamInspector {
             self.decoder.finish();
             self.drain(pass)?;
             self.channels.finish_all(pass)?;
+            self.score(pass);
         }
         Ok(StreamStep::Continue)
     }
@@ -79,6 +89,23 @@ impl StreamInspector {
     /// The most bytes that any channel holds back.
     pub(super) fn held(&self) -> usize {
         self.channels.held()
+    }
+
+    /// Scores the answers, now that they are complete. What has left cannot be taken back.
+    fn score(&mut self, pass: &mut Pass<'_>) {
+        if let Some(scorer) = pass.engine.quality().filter(|_| !self.is_scored) {
+            self.is_scored = true;
+            let reports = self.channels.answers().map(|answer| {
+                scorer.judge(&Subject {
+                    prompt: pass.prompt,
+                    answer: &answer.text,
+                    is_cut: answer.is_cut,
+                })
+            });
+            if let Some(report) = worst(reports) {
+                pass.tally.note_quality(report, Verdict::Allow);
+            }
+        }
     }
 
     fn drain(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
@@ -143,6 +170,7 @@ fn inspect_event(
         channels.finish_ending(&ending, pass)?;
     }
     channels.advance(body, &mut chunk.pieces, pass)?;
+    channels.note_cut(&chunk.ran_out());
     if let Ending::Choices(choices) = &ending {
         channels.finish_choices(choices, &mut chunk.pieces, pass)?;
     }
