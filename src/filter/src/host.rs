@@ -229,3 +229,21 @@ impl Counter {
         }
     }
 }
+
+/// A histogram in Envoy's metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Histogram(Option<u32>);
+
+impl Histogram {
+    /// Defines the histogram `name`.
+    pub(crate) fn define(name: &str) -> Self {
+        Self(ffi::define_histogram(name).ok())
+    }
+
+    /// Adds a value.
+    pub(crate) fn record(self, value: u64) {
+        if self.0.is_some_and(|id| ffi::record(id, value).is_err()) {
+            log::error!("a histogram could not take a value");
+        }
+    }
+}

@@ -13,8 +13,8 @@ use crate::{
     attempt_stream::AttemptStream,
     exchanges::Exchanges,
     hop_stream::HopStream,
-    host::{self, Counter},
-    policy_stream::PolicyStream,
+    host::{self, Counter, Histogram},
+    policy_stream::{Metrics, PolicyStream},
     probes::Probes,
     shared,
 };
@@ -25,7 +25,7 @@ pub(crate) struct Plugin {
     engine: Option<Arc<Engine>>,
     events: Option<Rc<RefCell<EventChain>>>,
     exchanges: Option<Rc<Exchanges>>,
-    faults: Option<Counter>,
+    metrics: Option<Metrics>,
     probes: Probes,
     alarms: Rc<RefCell<Alarms>>,
 }
@@ -42,7 +42,10 @@ impl Plugin {
             Probes::start(&config);
         }
         self.engine = Some(Arc::new(Engine::new(config)));
-        self.faults = Some(Counter::define("keeptrusts_engine_faults_total"));
+        self.metrics = Some(Metrics {
+            faults: Counter::define("keeptrusts_engine_faults_total"),
+            quality: Histogram::define("keeptrusts_quality_score_percent"),
+        });
         self.exchanges = Some(Rc::new(Exchanges::new(random)));
         let chain_id = format!("{now:x}-{random:016x}");
         self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
@@ -99,7 +102,7 @@ impl RootContext for Plugin {
                 engine,
                 self.events.clone()?,
                 self.exchanges.clone()?,
-                self.faults?,
+                self.metrics?,
             ))),
             Role::Attempt => Some(Box::new(AttemptStream::new(
                 engine,

@@ -17,7 +17,7 @@ use proxy_wasm::{
 use crate::{
     attempt_stream::failure_text,
     exchanges::Exchanges,
-    host::{self, Body, Counter, Headers, HostError},
+    host::{self, Body, Counter, Headers, Histogram, HostError},
     media_type::{MediaType, media_type},
     shared,
 };
@@ -41,12 +41,21 @@ enum Mode {
     Cut { swallowed: usize },
 }
 
+/// What the filter counts in Envoy's metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Metrics {
+    /// Failures of the engine.
+    pub(crate) faults: Counter,
+    /// Scores of answers, from 0 to 100.
+    pub(crate) quality: Histogram,
+}
+
 /// The context of one exchange.
 pub(crate) struct PolicyStream {
     exchange: Exchange,
     events: Rc<RefCell<EventChain>>,
     exchanges: Rc<Exchanges>,
-    faults: Counter,
+    metrics: Metrics,
     mode: Mode,
     facts: Facts,
     forwarded_us: Option<u64>,
@@ -65,13 +74,13 @@ impl PolicyStream {
         engine: Arc<Engine>,
         events: Rc<RefCell<EventChain>>,
         exchanges: Rc<Exchanges>,
-        faults: Counter,
+        metrics: Metrics,
     ) -> Self {
         Self {
             exchange: Exchange::begin(engine),
             events,
             exchanges,
-            faults,
+            metrics,
             mode: Mode::Waiting,
             facts: Facts::default(),
             forwarded_us: None,
@@ -110,7 +119,7 @@ impl PolicyStream {
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
         if self.exchange.engine().config().fail_mode == FailMode::Allow {
-            self.faults.add();
+            self.metrics.faults.add();
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
             return Action::Continue;
@@ -128,7 +137,7 @@ impl PolicyStream {
 
     /// The answer where going on is no choice in any mode.
     fn fail_closed(&mut self) -> Action {
-        self.faults.add();
+        self.metrics.faults.add();
         if matches!(self.mode, Mode::Stream | Mode::Cut { .. }) {
             host::reset_response();
             return Action::Pause;
@@ -539,6 +548,14 @@ impl HttpContext for PolicyStream {
         }
         self.collect_attempts(ended_us);
         log_stop(&self.exchange, &self.facts.request_id);
+        if let Some(score) = self.exchange.tally().quality() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a score lies between 0 and 1"
+            )]
+            self.metrics.quality.record((score * 100.0).round() as u64);
+        }
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
         let Ok(mut events) = self.events.try_borrow_mut() else {
             return;

@@ -2,10 +2,10 @@
 //! (RFC 7519) and private keys in PEM (RFC 7468).
 //!
 //! Sources of the forms: the documentation of each service, and GitHub's list of supported secret-scanning patterns. A key
-//! must have a digit, which random ones of this length have. Also the values of settings whose name says that they are secret,
-//! from 12 characters with letters and two digits. Not found: other keys without a prefix, and short passwords.
+//! must have a digit, which random ones of this length have, and no placeholder. Values of settings whose name says that they are secret are
+//! found by [`named_secret`], keys of a shape without a prefix by [`shaped_key`]. Not found: other keys, and short passwords.
 
-use super::{Outcome, Window};
+use super::{Outcome, Window, named_secret, shaped_key};
 
 /// Longest key that is replaced as a whole.
 pub(super) const MAX_KEY: usize = 4096;
@@ -21,6 +21,8 @@ enum Alphabet {
     Capital,
     /// Base64, and parts of a path.
     Path,
+    /// The same and `@`.
+    Url,
 }
 
 impl Alphabet {
@@ -28,6 +30,7 @@ impl Alphabet {
         match self {
             Self::Token => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
             Self::Dotted => Self::Token.has(byte) || byte == b'.',
+            Self::Url => Self::Path.has(byte) || byte == b'@',
             Self::Path => Self::Token.has(byte) || matches!(byte, b'/' | b'+' | b'='),
             Self::Capital => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         }
@@ -149,8 +152,26 @@ const FORMS: &[Form] = &[
     token(b"xoxs-", 20),                                    // Slack
     token(b"xoxo-", 20),                                    // Slack
     (b"hooks.slack.com/services/", 30, 80, Alphabet::Path), // Slack
-    (b"Bearer ", 20, MAX_KEY, Alphabet::Dotted),            // RFC 6750
-    (b"Basic ", 20, MAX_KEY, Alphabet::Path),               // RFC 7617
+    (b"hooks.slack.com/workflows/", 30, 120, Alphabet::Path),
+    (b"hooks.slack.com/triggers/", 30, 120, Alphabet::Path),
+    (b"discord.com/api/webhooks/", 60, 120, Alphabet::Path),
+    (b"webhook.office.com/webhookb2/", 60, 260, Alphabet::Url), // Microsoft Teams
+    token(b"glcbt-", 20),
+    token(b"glimt-", 20),
+    token(b"glagent-", 50),
+    token(b"gloas-", 60),
+    token(b"sk_prod_", 16),
+    token(b"rk_prod_", 16),
+    token(b"rk_test_", 16),
+    token(b"sqa_", 40),
+    token(b"ABSK", 100), // Amazon Bedrock
+    token(b"A3-", 30),   // 1Password
+    token(b"p8e-", 32),  // Adobe
+    token(b"fm1r_", 60),
+    (b"ABIA", 16, 16, Alphabet::Capital),
+    (b"ACCA", 16, 16, Alphabet::Capital),
+    (b"Bearer ", 20, MAX_KEY, Alphabet::Dotted), // RFC 6750
+    (b"Basic ", 20, MAX_KEY, Alphabet::Path),    // RFC 7617
     // JSON web tokens: a header that is a JSON object
     (b"eyJ", 30, MAX_KEY, Alphabet::Dotted),
 ];
@@ -161,40 +182,6 @@ const PEM_KIND: &[u8] = b"PRIVATE KEY-----";
 const PEM_END: &[u8] = b"-----END ";
 /// Between `BEGIN` and `PRIVATE KEY`: `RSA`, `OPENSSH`, `ENCRYPTED` and so on.
 const MAX_KIND: usize = 24;
-
-/// Names of settings that hold a secret, in lower case without separators.
-const SECRET_NAMES: &[&[u8]] = &[
-    b"apikey",
-    b"apitoken",
-    b"accesskey",
-    b"authkey",
-    b"authtoken",
-    b"accesstoken",
-    b"refreshtoken",
-    b"secret",
-    b"password",
-    b"passwd",
-    b"privatekey",
-    b"credential",
-    b"clientkey",
-    b"token",
-    b"pwd",
-];
-/// Longest name that is looked at, and longest way from its end to the value: both within the context of a detector.
-const MAX_NAME: usize = 44;
-const MAX_GAP: usize = 8;
-/// Lengths of a value.
-const VALUE: std::ops::RangeInclusive<usize> = 12..=512;
-/// What stands where a secret belongs.
-const PLACEHOLDERS: &[&[u8]] = &[
-    b"example",
-    b"placeholder",
-    b"xxxx",
-    b"your",
-    b"redacted",
-    b"changeme",
-    b"1234567890abcdef",
-];
 
 /// One bit per hash of the three bytes that some prefix begins with: nearly every word stops here.
 static BEGINS: [u64; 64] = begins();
@@ -251,79 +238,8 @@ pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
             }
         }
     }
-    // A value may begin here whose name was settled before.
-    let start = window.from.saturating_sub(MAX_GAP);
-    let rest = window.bytes().get(start..).unwrap_or_default();
-    for place in memchr::memchr2_iter(b'=', b':', rest) {
-        match assigned(window, start + place) {
-            Outcome::Nothing => {}
-            outcome => note(outcome),
-        }
-    }
-}
-
-/// `api_key = "…"`, `PASSWORD=…`, `"clientSecret": "…"`: a value with letters and digits behind a name that says what it is.
-fn assigned(window: &Window<'_>, at: usize) -> Outcome {
-    if !names_a_secret(window.bytes().get(..at).unwrap_or_default()) {
-        return Outcome::Nothing;
-    }
-    let behind = window.bytes().get(at + 1..).unwrap_or_default();
-    let gap = behind
-        .iter()
-        .take(MAX_GAP)
-        .take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'=' | b'>' | b'`'))
-        .count();
-    let value = behind.get(gap..).unwrap_or_default();
-    let run = value
-        .iter()
-        .take(*VALUE.end() + 1)
-        .take_while(|byte| Alphabet::Path.has(**byte) || matches!(byte, b'.' | b'~'))
-        .count();
-    let start = at + 1 + gap;
-    if run == value.len() && run <= *VALUE.end() && !window.complete {
-        return Outcome::Open(start);
-    }
-    let value = value.get(..run).unwrap_or_default();
-    let lower = value.to_ascii_lowercase();
-    let is_placeholder = PLACEHOLDERS
-        .iter()
-        .any(|word| memchr::memmem::find(&lower, word).is_some());
-    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let is_mixed = digits >= 2 && value.iter().any(u8::is_ascii_alphabetic);
-    if VALUE.contains(&run) && is_mixed && !is_placeholder {
-        Outcome::Found {
-            start,
-            end: start + run,
-        }
-    } else {
-        Outcome::Nothing
-    }
-}
-
-/// Whether `before`, up to an `=` or `:`, ends in the name of a setting that holds a secret.
-fn names_a_secret(before: &[u8]) -> bool {
-    let mut name = [0; MAX_NAME];
-    let mut len = 0;
-    let from_end = before
-        .iter()
-        .rev()
-        .take(MAX_NAME + 4)
-        .skip_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b':'))
-        .take(MAX_NAME);
-    for byte in from_end
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    {
-        if byte.is_ascii_alphanumeric()
-            && let Some(place) = name.get_mut(MAX_NAME - 1 - len)
-        {
-            *place = byte.to_ascii_lowercase();
-            len += 1;
-        }
-    }
-    let name = name.get(MAX_NAME - len..).unwrap_or_default();
-    SECRET_NAMES
-        .iter()
-        .any(|secret| memchr::memmem::find(name, secret).is_some())
+    named_secret::scan(window, note);
+    shaped_key::scan(window, note);
 }
 
 fn judge(window: &Window<'_>, at: usize) -> Outcome {
@@ -372,9 +288,25 @@ fn is_key(prefix: &[u8], key: &[u8]) -> bool {
             let mut parts = key.split(|byte| *byte == b'.');
             parts.next().is_some() && parts.next().is_some_and(|part| part.starts_with(b"eyJ"))
         }
+        // Without digits by chance; capitals alone are no word at this length.
+        b"AKIA" | b"ASIA" | b"ABIA" | b"ACCA" => key.iter().any(|byte| *byte != b'X'),
+        b"hf_" | b"api_org_" => has_digit && !key.contains(&b'_') && !is_placeholder(key),
         // Long enough to be no word, whatever is in it.
-        _ => has_digit || key.len() >= 30 && prefix.ends_with(b"_"),
+        _ => (has_digit || key.len() >= 30 && prefix.ends_with(b"_")) && !is_placeholder(key),
     }
+}
+
+/// Few different characters, or many of one in a row: what stands for a key in documentation.
+pub(super) fn is_placeholder(key: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    for byte in key {
+        if let Some(place) = seen.get_mut(usize::from(*byte)) {
+            *place = true;
+        }
+    }
+    let different = seen.iter().filter(|seen| **seen).count();
+    let uniform = |run: &[u8]| run.iter().all(|byte| Some(byte) == run.first());
+    key.len() >= 16 && different < 6 || key.windows(8).any(uniform)
 }
 
 /// From `-----BEGIN … PRIVATE KEY-----` to the end of `-----END … -----`, or as far as there is.

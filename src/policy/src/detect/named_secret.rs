@@ -1,0 +1,240 @@
+//! Values of settings whose name says that they are secret: `api_key = "…"`, `PASSWORD=…`, `"clientSecret": "…"`, `Authorization: …`.
+//!
+//! A value has at least twelve characters, letters and two digits; behind names that end in "key" or "login" only, it must look random. Not found:
+//! short passwords, and names with many meanings.
+
+use super::{Outcome, Window, api_key::is_placeholder};
+
+/// Names of settings that hold a secret, in lower case without separators.
+const SECRET_NAMES: &[&[u8]] = &[
+    b"apikey",
+    b"apitoken",
+    b"accesskey",
+    b"accountkey",
+    b"authkey",
+    b"authtoken",
+    b"accesstoken",
+    b"refreshtoken",
+    b"secret",
+    b"password",
+    b"passwd",
+    b"privatekey",
+    b"credential",
+    b"clientkey",
+    b"token",
+    b"pwd",
+    b"userauth",
+    b"accessid",
+    b"authorization",
+    b"storagekey",
+    b"sharedkey",
+    b"signingkey",
+    b"encryptionkey",
+];
+/// What a name ends with that may hold a secret, or something else.
+const ENDINGS: &[&[u8]] = &[b"key", b"login", b"clientid", b"clientsecret"];
+/// What a name ends with that says where, what or how long rather than the secret.
+const OTHER_ENDINGS: &[&[u8]] = &[
+    b"credentialid",
+    b"credentialsid",
+    b"url",
+    b"uri",
+    b"name",
+    b"type",
+    b"length",
+    b"path",
+    b"file",
+    b"count",
+    b"variable",
+    b"expires",
+    b"expiry",
+    b"limit",
+    b"tokens",
+    b"version",
+    b"primarykey",
+    b"foreignkey",
+    b"cachekey",
+    b"sortkey",
+    b"partitionkey",
+    b"secrets",
+    b"policy",
+    b"hint",
+];
+/// Anywhere in a name: what is no secret.
+const PUBLIC: &[&[u8]] = &[b"public", b"csrf", b"xsrf", b"nonmatching"];
+/// Longest name that is looked at, and longest way from its end to the value: both within the context of a detector.
+const MAX_NAME: usize = 44;
+const MAX_GAP: usize = 12;
+/// Lengths of a value.
+const VALUE: std::ops::RangeInclusive<usize> = 12..=512;
+/// A random value of a name that may hold something else.
+const MIN_RANDOM: usize = 32;
+/// What stands where a secret belongs.
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"example",
+    b"placeholder",
+    b"xxxx",
+    b"your",
+    b"redacted",
+    b"changeme",
+    b"1234567890abcdef",
+];
+
+/// What a name says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Secret,
+    Perhaps,
+    Other,
+}
+
+pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+    // A value may begin here whose name was settled before.
+    let start = window.from.saturating_sub(MAX_GAP);
+    let rest = window.bytes().get(start..).unwrap_or_default();
+    for place in memchr::memchr2_iter(b'=', b':', rest) {
+        match assigned(window, start + place) {
+            Outcome::Nothing => {}
+            outcome => note(outcome),
+        }
+    }
+}
+
+/// Judges what stands behind the `=` or `:` at `at`.
+fn assigned(window: &Window<'_>, at: usize) -> Outcome {
+    let name = name(window.bytes().get(..at).unwrap_or_default());
+    if name == Name::Other {
+        return Outcome::Nothing;
+    }
+    let behind = window.bytes().get(at + 1..).unwrap_or_default();
+    let gap = behind
+        .iter()
+        .take(MAX_GAP)
+        .take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'=' | b'>' | b'`' | b'\\'))
+        .count();
+    let value = behind.get(gap..).unwrap_or_default();
+    let run = value
+        .iter()
+        .take(*VALUE.end() + 1)
+        .take_while(|byte| is_part(**byte))
+        .count();
+    let start = at + 1 + gap;
+    if (run == value.len() && run <= *VALUE.end() || gap == behind.len()) && !window.complete {
+        return Outcome::Open(start);
+    }
+    let value = value.get(..run).unwrap_or_default();
+    if VALUE.contains(&run) && is_secret(name, value) {
+        Outcome::Found {
+            start,
+            end: start + run,
+        }
+    } else {
+        Outcome::Nothing
+    }
+}
+
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'-' | b'/' | b'+' | b'=' | b'.' | b'~' | b'|')
+}
+
+fn is_secret(name: Name, value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let stands_for = PLACEHOLDERS
+        .iter()
+        .any(|word| memchr::memmem::find(&lower, word).is_some());
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = value
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let is_mixed = digits >= 2 && letters > 0 || digits >= 14 && letters == 0;
+    let is_random = value.len() >= MIN_RANDOM
+        && digits >= 4
+        && letters >= 4
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    is_mixed
+        && (name == Name::Secret || is_random)
+        && !stands_for
+        && !is_placeholder(value)
+        && !is_code(value)
+}
+
+/// `settings.token_v2`, `db1.example.com`: names with dots between them.
+fn is_code(value: &[u8]) -> bool {
+    let is_word = |part: &[u8]| {
+        part.first().is_some_and(u8::is_ascii_alphabetic)
+            && part.iter().filter(|byte| byte.is_ascii_digit()).count() * 3 < part.len()
+    };
+    value.contains(&b'.') && value.len() < 60 && value.split(|byte| *byte == b'.').all(is_word)
+}
+
+/// The name that `before` ends in, up to an `=` or `:`.
+fn name(before: &[u8]) -> Name {
+    let mut name = [0; MAX_NAME];
+    let mut len = 0;
+    let from_end = before
+        .iter()
+        .rev()
+        .take(MAX_NAME + 4)
+        .skip_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b':' | b'?' | b'\\'))
+        .take(MAX_NAME);
+    for byte in from_end
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    {
+        if byte.is_ascii_alphanumeric()
+            && let Some(place) = name.get_mut(MAX_NAME - 1 - len)
+        {
+            *place = byte.to_ascii_lowercase();
+            len += 1;
+        }
+    }
+    let name = name.get(MAX_NAME - len..).unwrap_or_default();
+    let holds = |words: &[&[u8]]| {
+        words
+            .iter()
+            .any(|word| memchr::memmem::find(name, word).is_some())
+    };
+    let ends = |words: &[&[u8]]| words.iter().any(|word| name.ends_with(word));
+    match () {
+        () if len < 3 || holds(PUBLIC) || ends(OTHER_ENDINGS) => Name::Other,
+        () if holds(SECRET_NAMES) => Name::Secret,
+        () if ends(ENDINGS) && len > 3 => Name::Perhaps,
+        () => Name::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Entity::ApiKey, tests::check};
+
+    #[test]
+    fn values_are_found_by_their_name() {
+        check(
+            "api_key = \"9f8e7d6c5b4a3928\"",
+            &[(ApiKey, "9f8e7d6c5b4a3928")],
+        );
+        check("DB_PASSWORD=hunter2hunter2", &[(ApiKey, "hunter2hunter2")]);
+        check(
+            "HEROKU_KEY: 12345678-abcd-4bcd-9bcd-1234567890ab",
+            &[(ApiKey, "12345678-abcd-4bcd-9bcd-1234567890ab")],
+        );
+    }
+
+    #[test]
+    fn other_settings_are_left() {
+        for text in [
+            "password: your-password-123",
+            "token: settings.auth.token_v2",
+            "secret_length = X25519.secret_length",
+            "credentialsId: '29f63271-dc2f-4734-8221-5b31b5169bac'",
+            "key: 29f63271",
+            "max_tokens: 100000000000000",
+            "publicToken = 9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLf",
+        ] {
+            check(text, &[]);
+        }
+    }
+}
