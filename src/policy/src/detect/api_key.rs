@@ -108,8 +108,8 @@ const FORMS: &[Form] = &[
     (b"dt0c01.", 60, MAX_KEY, Alphabet::Dotted),            // Dynatrace
     token(b"duffel_", 40),                                  // Duffel
     token(b"fio-u-", 50),                                   // Frame.io
-    token(b"fm1_", 60),                                     // Fly.io
-    token(b"fm2_", 60),                                     // Fly.io
+    (b"fm1_", 60, MAX_KEY, Alphabet::Path),                 // Fly.io
+    (b"fm2_", 60, MAX_KEY, Alphabet::Path),                 // Fly.io
     token(b"fo1_", 40),                                     // Fly.io
     token(b"glc_", 32),                                     // Grafana
     token(b"glsa_", 40),                                    // Grafana
@@ -167,7 +167,7 @@ const FORMS: &[Form] = &[
     token(b"ABSK", 100), // Amazon Bedrock
     token(b"A3-", 30),   // 1Password
     token(b"p8e-", 32),  // Adobe
-    token(b"fm1r_", 60),
+    (b"fm1r_", 60, MAX_KEY, Alphabet::Path),
     (b"ABIA", 16, 16, Alphabet::Capital),
     (b"ACCA", 16, 16, Alphabet::Capital),
     (b"Bearer ", 20, MAX_KEY, Alphabet::Dotted), // RFC 6750
@@ -290,10 +290,18 @@ fn is_key(prefix: &[u8], key: &[u8]) -> bool {
         }
         // Without digits by chance; capitals alone are no word at this length.
         b"AKIA" | b"ASIA" | b"ABIA" | b"ACCA" => key.iter().any(|byte| *byte != b'X'),
-        b"hf_" | b"api_org_" => has_digit && !key.contains(&b'_') && !is_placeholder(key),
+        b"hf_" | b"api_org_" => {
+            (has_digit || looks_random(key)) && !key.contains(&b'_') && !is_placeholder(key)
+        }
         // Long enough to be no word, whatever is in it.
         _ => (has_digit || key.len() >= 30 && prefix.ends_with(b"_")) && !is_placeholder(key),
     }
+}
+
+/// Letters without digits that change between capitals and others more often than words joined together do.
+fn looks_random(key: &[u8]) -> bool {
+    let changes = key.windows(2).filter(|pair| matches!(pair, [left, right] if left.is_ascii_uppercase() != right.is_ascii_uppercase())).count();
+    changes * 3 > key.len()
 }
 
 /// Few different characters, or many of one in a row: what stands for a key in documentation.
@@ -305,8 +313,17 @@ pub(super) fn is_placeholder(key: &[u8]) -> bool {
         }
     }
     let different = seen.iter().filter(|seen| **seen).count();
-    let uniform = |run: &[u8]| run.iter().all(|byte| Some(byte) == run.first());
-    key.len() >= 16 && different < 6 || key.windows(8).any(uniform)
+    let mut longest = 0;
+    let mut run = 0;
+    for pair in key.windows(2) {
+        run = if matches!(pair, [left, right] if left == right) {
+            run + 1
+        } else {
+            0
+        };
+        longest = longest.max(run + 1);
+    }
+    key.len() >= 16 && different < 6 || longest >= 8.max(key.len() / 3)
 }
 
 /// From `-----BEGIN … PRIVATE KEY-----` to the end of `-----END … -----`, or as far as there is.

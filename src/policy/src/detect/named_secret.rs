@@ -63,8 +63,10 @@ const OTHER_ENDINGS: &[&[u8]] = &[
 /// Anywhere in a name: what is no secret.
 const PUBLIC: &[&[u8]] = &[b"public", b"csrf", b"xsrf", b"nonmatching"];
 /// Longest name that is looked at, and longest way from its end to the value: both within the context of a detector.
-const MAX_NAME: usize = 44;
+const MAX_NAME: usize = 36;
 const MAX_GAP: usize = 12;
+/// `Api-Token `.
+const LONGEST_SCHEME: usize = 10;
 /// Lengths of a value.
 const VALUE: std::ops::RangeInclusive<usize> = 12..=512;
 /// A random value of a name that may hold something else.
@@ -90,7 +92,7 @@ enum Name {
 
 pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
     // A value may begin here whose name was settled before.
-    let start = window.from.saturating_sub(MAX_GAP);
+    let start = window.from.saturating_sub(MAX_GAP + LONGEST_SCHEME);
     let rest = window.bytes().get(start..).unwrap_or_default();
     for place in memchr::memchr2_iter(b'=', b':', rest) {
         match assigned(window, start + place) {
@@ -112,6 +114,7 @@ fn assigned(window: &Window<'_>, at: usize) -> Outcome {
         .take(MAX_GAP)
         .take_while(|byte| matches!(byte, b' ' | b'"' | b'\'' | b'=' | b'>' | b'`' | b'\\'))
         .count();
+    let gap = gap + scheme(behind.get(gap..).unwrap_or_default());
     let value = behind.get(gap..).unwrap_or_default();
     let run = value
         .iter()
@@ -119,7 +122,7 @@ fn assigned(window: &Window<'_>, at: usize) -> Outcome {
         .take_while(|byte| is_part(**byte))
         .count();
     let start = at + 1 + gap;
-    if (run == value.len() && run <= *VALUE.end() || gap == behind.len()) && !window.complete {
+    if (run == value.len() && run <= *VALUE.end() || gap >= behind.len()) && !window.complete {
         return Outcome::Open(start);
     }
     let value = value.get(..run).unwrap_or_default();
@@ -131,6 +134,15 @@ fn assigned(window: &Window<'_>, at: usize) -> Outcome {
     } else {
         Outcome::Nothing
     }
+}
+
+/// Length of a scheme of HTTP authentication before the credentials.
+fn scheme(value: &[u8]) -> usize {
+    let schemes: [&[u8]; 4] = [b"Token ", b"Api-Token ", b"ApiKey ", b"Bot "];
+    schemes
+        .into_iter()
+        .find(|scheme| value.starts_with(scheme))
+        .map_or(0, <[u8]>::len)
 }
 
 fn is_part(byte: u8) -> bool {

@@ -10,6 +10,16 @@ const MAX_GAP: usize = 16;
 /// How far `curl` may stand before `-u`: both lie within the context of a detector.
 const NEAR: usize = 46;
 
+/// What stands for a password in documentation.
+const STAND_INS: [&[u8]; 6] = [
+    b"pass",
+    b"password",
+    b"passwd",
+    b"token",
+    b"secret",
+    b"test",
+];
+
 pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
     // What `-u` announces may begin here although the `-u` was settled before.
     let start = window.from.saturating_sub(MAX_GAP);
@@ -191,7 +201,12 @@ fn curl_user(window: &Window<'_>, at: usize) -> Outcome {
     let is_secret = (password.len() >= 4 && password.iter().any(u8::is_ascii_alphabetic)
         || password.is_empty() && user.len() >= 8 && trimmed.ends_with(b":"))
         && !matches!(password.first(), Some(b'$' | b'<' | b'{' | b'*' | b'%'))
-        && !matches!(user.first(), Some(b'$'));
+        && !matches!(user.first(), Some(b'$' | b'<' | b'[' | b'{'))
+        && !STAND_INS
+            .iter()
+            .any(|word| password.eq_ignore_ascii_case(word))
+        && user != password
+        && password.first() != Some(&b'[');
     found_if(is_secret, is_open, start, start + trimmed.len())
 }
 
