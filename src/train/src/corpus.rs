@@ -89,6 +89,15 @@ pub(crate) fn safety() -> Vec<Source> {
         positive("safety/catqa_en"),
         positive("safety/harmfulqa"),
         positive("safety/dangerousqa"),
+        // What people say rather than ask for.
+        Source {
+            weight: 0.5,
+            ..labelled("safety/surge_toxicity")
+        },
+        Source {
+            weight: 0.5,
+            ..labelled("safety/davidson_tweets")
+        },
     ];
     HARMLESS.into_iter().chain(own).collect()
 }
@@ -109,7 +118,13 @@ pub(crate) fn read(folder: &Path, sources: &[Source]) -> Result<Vec<Sample>, Str
         for line in text.lines() {
             let row: Row = serde_json::from_str(line)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
-            let is_positive = source.label.unwrap_or(row.label == 1);
+            if row.label == "offensive" {
+                // Rude words, which is neither.
+                continue;
+            }
+            let is_positive = source
+                .label
+                .unwrap_or(row.label == 1 || row.label == "hate");
             let sample = |text: &str| Sample {
                 text: text.to_owned(),
                 is_positive,

@@ -31,6 +31,20 @@ const PARTS: usize = 5;
 /// the safety filter a request.
 const QUANTILES: [f32; 2] = [0.994, 0.99];
 
+/// Sources made of attacks inside the texts of another.
+const EMBEDDED: [(&str, &str); 2] = [
+    ("made/embedded_in_documents", "benign/long_docs_code"),
+    ("made/embedded_in_answers", "benign/arena_hard_answers"),
+];
+
+/// What a source is made of: a fit that does not know it must not know others of the same.
+fn origin(file: &str) -> &str {
+    EMBEDDED
+        .iter()
+        .find(|(made, _)| *made == file)
+        .map_or(file, |(_, carrier)| carrier)
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [corpora, out] = arguments.as_slice() else {
@@ -58,6 +72,25 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     injection.add("made/attacks", 1.0, |source| {
         made(made::attacks(), true, source).collect()
     });
+    injection.add("made/hijacks", 1.0, |source| {
+        made(made::hijacks(), true, source).collect()
+    });
+    injection.add("made/extractions", 1.0, |source| {
+        made(made::extractions(), true, source).collect()
+    });
+    for (name, carrier) in EMBEDDED {
+        let carriers = injection.carriers(carrier);
+        injection.add(name, 0.8, |source| {
+            let texts: Vec<&str> = carriers.iter().map(String::as_str).collect();
+            made(made::embedded(&texts), true, source).collect()
+        });
+    }
+    injection.add("made/readings", 2.0, |source| {
+        made(made::readings(), false, source).collect()
+    });
+    injection.add("made/discussions", 0.7, |source| {
+        made(made::discussions(), false, source).collect()
+    });
     injection.add("made/trigger_words", 3.0, |source| {
         made(made::trigger_words(), false, source).collect()
     });
@@ -68,6 +101,15 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
         made(made::languages(), false, source).collect()
     });
     let mut safety = Task::read("safety", corpora, corpus::safety())?;
+    safety.add("made/moderation", 0.7, |source| {
+        made(made::moderation(), true, source).collect()
+    });
+    safety.add("made/discussions", 1.5, |source| {
+        made(made::discussions(), false, source).collect()
+    });
+    safety.add("made/readings", 0.7, |source| {
+        made(made::readings(), false, source).collect()
+    });
     safety.add("made/contrasts", 1.5, |source| {
         made(made::contrasts(), false, source).collect()
     });
@@ -106,6 +148,20 @@ impl Task {
             sources,
             samples,
         })
+    }
+
+    /// Harmless texts of a source that are long enough to carry an attack.
+    fn carriers(&self, file: &str) -> Vec<String> {
+        let is_carrier = |sample: &&Sample| {
+            !sample.is_positive
+                && sample.text.len() > 800
+                && self.sources[sample.source].file == file
+        };
+        self.samples
+            .iter()
+            .filter(is_carrier)
+            .map(|sample| sample.text.clone())
+            .collect()
     }
 
     fn add(&mut self, name: &'static str, weight: f32, samples: impl FnOnce(usize) -> Vec<Sample>) {
@@ -164,14 +220,18 @@ impl Task {
     /// The logit of every text by a fit that did not see it.
     fn unseen_logits(&self, examples: &[Example]) -> Vec<f32> {
         let mut logits = vec![0.0; examples.len()];
-        let mut score = |places: Vec<usize>| {
+        let mut score = |places: Vec<usize>, file: &str| {
             let seen: Vec<usize> = {
                 let mut left_out = vec![false; examples.len()];
                 for place in &places {
                     left_out[*place] = true;
                 }
+                let is_kin = |place: usize| {
+                    let other = self.sources[self.samples[place].source].file;
+                    other != file && origin(other) == origin(file)
+                };
                 (0..examples.len())
-                    .filter(|place| !left_out[*place])
+                    .filter(|place| !left_out[*place] && !is_kin(*place))
                     .collect()
             };
             let model = fit(examples, &seen);
@@ -186,10 +246,10 @@ impl Task {
             let is_of = |place: usize| self.samples[place].source == source;
             if has_no_kin(file) {
                 for part in 0..PARTS {
-                    score(with(&|place| is_of(place) && place % PARTS == part));
+                    score(with(&|place| is_of(place) && place % PARTS == part), file);
                 }
             } else {
-                score(with(&is_of));
+                score(with(&is_of), file);
             }
         }
         logits
@@ -243,6 +303,8 @@ fn has_no_kin(file: &str) -> bool {
         file,
         "benign/cyberseceval_frr_multi"
             | "made/trigger_words"
+            | "made/readings"
+            | "made/discussions"
             | "made/contrasts"
             | "made/tasks"
             | "made/languages"
