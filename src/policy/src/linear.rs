@@ -144,18 +144,20 @@ impl Weights {
 pub struct Shape {
     /// How many.
     pub words: usize,
-    /// Those of them that are among the most frequent of English.
+    /// Those of them that are among the most frequent of English, German, French, Spanish, Italian and Portuguese.
     pub frequent_words: usize,
     /// Those of one letter.
     pub single_letters: usize,
     /// Those with letters and digits.
     pub mixed_words: usize,
+    /// Those that may be numbers, in some notation.
+    pub numbers: usize,
     /// Bytes of the longest.
     pub longest_word: usize,
 }
 
 impl Shape {
-    /// Whether the words are those of English text.
+    /// Whether the words are those of a text in one of these languages.
     pub fn is_language(&self) -> bool {
         self.words >= 3 && self.frequent_words * 10 >= self.words
     }
@@ -163,18 +165,15 @@ impl Shape {
     fn note(&mut self, word: &[u8], len: usize) {
         self.words += 1;
         self.longest_word = self.longest_word.max(len);
-        if let [first, ..] = word
-            && word.len() <= LONGEST_FREQUENT
-        {
-            self.frequent_words += usize::from(
-                FREQUENT
-                    .iter()
-                    .any(|frequent| frequent.first() == Some(first) && *frequent == word),
-            );
+        if word.len() <= LONGEST_FREQUENT {
+            self.frequent_words += usize::from(is_frequent(word));
             self.single_letters += usize::from(word.len() == 1);
         }
         let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
         self.mixed_words += usize::from(digits > 0 && digits < word.len());
+        let is_number =
+            digits == word.len() || word.len() == 2 && word.iter().all(u8::is_ascii_hexdigit);
+        self.numbers += usize::from(is_number || digits > 0 && word.len() <= 4);
     }
 }
 
@@ -189,12 +188,87 @@ pub(crate) fn shape(text: &str) -> Shape {
     shape
 }
 
-/// Words of which every English text has some.
-const FREQUENT: [&[u8]; 32] = [
-    b"the", b"of", b"and", b"to", b"in", b"is", b"you", b"that", b"it", b"for", b"on", b"are",
-    b"as", b"with", b"your", b"this", b"be", b"at", b"have", b"from", b"or", b"by", b"not",
-    b"what", b"all", b"were", b"we", b"when", b"can", b"how", b"me", b"an",
-];
+/// Words of which every text has some.
+fn is_frequent(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"the"
+            | b"of"
+            | b"and"
+            | b"to"
+            | b"in"
+            | b"is"
+            | b"you"
+            | b"that"
+            | b"it"
+            | b"for"
+            | b"on"
+            | b"are"
+            | b"as"
+            | b"with"
+            | b"your"
+            | b"this"
+            | b"be"
+            | b"at"
+            | b"have"
+            | b"from"
+            | b"or"
+            | b"by"
+            | b"not"
+            | b"what"
+            | b"all"
+            | b"were"
+            | b"we"
+            | b"when"
+            | b"can"
+            | b"how"
+            | b"me"
+            | b"an"
+            | b"der"
+            | b"die"
+            | b"das"
+            | b"und"
+            | b"ist"
+            | b"ein"
+            | b"eine"
+            | b"ich"
+            | b"sie"
+            | b"zu"
+            | b"mit"
+            | b"auf"
+            | b"von"
+            | b"wie"
+            | b"alle"
+            | b"dem"
+            | b"den"
+            | b"le"
+            | b"les"
+            | b"est"
+            | b"une"
+            | b"des"
+            | b"que"
+            | b"vous"
+            | b"je"
+            | b"pas"
+            | b"pour"
+            | b"dans"
+            | b"el"
+            | b"los"
+            | b"las"
+            | b"por"
+            | b"con"
+            | b"para"
+            | b"una"
+            | b"il"
+            | b"che"
+            | b"di"
+            | b"per"
+            | b"non"
+            | b"os"
+            | b"um"
+            | b"com"
+    )
+}
 const LONGEST_FREQUENT: usize = 4;
 
 /// Calls `each` with every feature of `text` and the place of its word; returns the number of words.

@@ -7,6 +7,7 @@ mod extractions;
 mod hijacks;
 mod languages;
 mod moderation;
+mod roles;
 mod tasks;
 mod triggers;
 
@@ -33,7 +34,8 @@ impl Grammar {
     }
 
     fn fill(&self, mut text: String, random: &mut Random) -> String {
-        for (name, words) in self.words {
+        // Twice, since words may have places of their own.
+        for (name, words) in self.words.iter().chain(self.words) {
             let slot = format!("{{{name}}}");
             while text.contains(&slot) {
                 text = text.replacen(&slot, random.pick(words).unwrap_or_default(), 1);
@@ -81,6 +83,11 @@ pub(crate) fn extractions() -> Vec<String> {
 /// The words of extractions in ordinary requests.
 pub(crate) fn readings() -> Vec<String> {
     extractions::READINGS.make(2400, 8)
+}
+
+/// Roles and rules without any attack.
+pub(crate) fn roles() -> Vec<String> {
+    roles::ROLES.make(3000, 14)
 }
 
 /// Hateful, violent, sexual texts and those of people in danger, which the corpora have few of.

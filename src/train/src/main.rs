@@ -91,6 +91,9 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     injection.add("made/discussions", 0.7, |source| {
         made(made::discussions(), false, source).collect()
     });
+    injection.add("made/roles", 2.0, |source| {
+        made(made::roles(), false, source).collect()
+    });
     injection.add("made/trigger_words", 3.0, |source| {
         made(made::trigger_words(), false, source).collect()
     });
@@ -106,6 +109,9 @@ fn run(corpora: &Path, out: &Path) -> Result<(), String> {
     });
     safety.add("made/discussions", 1.5, |source| {
         made(made::discussions(), false, source).collect()
+    });
+    safety.add("made/roles", 0.7, |source| {
+        made(made::roles(), false, source).collect()
     });
     safety.add("made/readings", 0.7, |source| {
         made(made::readings(), false, source).collect()
@@ -304,6 +310,7 @@ fn has_no_kin(file: &str) -> bool {
         "benign/cyberseceval_frr_multi"
             | "made/trigger_words"
             | "made/readings"
+            | "made/roles"
             | "made/discussions"
             | "made/contrasts"
             | "made/tasks"

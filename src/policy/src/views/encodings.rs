@@ -1,0 +1,183 @@
+//! Base64 and hexadecimal digits, and lists of numbers that stand for letters.
+
+use std::ops::Range;
+
+use super::View;
+
+/// Shortest run of base64 or hexadecimal digits that is taken for text.
+pub(super) const MIN_RUN: usize = 20;
+/// Fewest numbers that are taken for text.
+const MIN_NUMBERS: usize = 8;
+/// Lines of base64 are at least this long, but for the last one.
+const MIN_LINE: usize = 40;
+
+/// Base64 and hexadecimal digits.
+pub(super) fn runs(text: &str, decodes_base64: bool, views: &mut Vec<View>) {
+    let is_digit =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    while start < bytes.len() {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let len = rest.iter().take_while(|byte| is_digit(**byte)).count();
+        if len >= MIN_RUN {
+            let run = rest.get(..len).unwrap_or_default();
+            let decoded = decoded(run, decodes_base64);
+            views.extend(decoded.map(|text| View {
+                text,
+                range: start..start + len,
+            }));
+        }
+        start += len + 1;
+    }
+}
+
+/// The text behind a run, also where it was encoded twice.
+fn decoded(run: &[u8], decodes_base64: bool) -> Option<String> {
+    let once = |run: &[u8]| unhex(run).or_else(|| decodes_base64.then(|| unbase64(run)).flatten());
+    let text = once(run)?;
+    let is_encoded =
+        text.len() >= MIN_RUN && text.bytes().all(|byte| is_digit(byte) || byte == b'=');
+    if is_encoded {
+        once(text.trim_end_matches('=').as_bytes()).or(Some(text))
+    } else {
+        Some(text)
+    }
+}
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+/// Base64 that is broken into lines (RFC 2045 §6.8).
+pub(super) fn lines(text: &str, views: &mut Vec<View>) {
+    let is_line = |line: &&str| line.len() >= MIN_LINE && line.bytes().all(is_digit);
+    let mut joined = String::new();
+    for line in text.lines().map(str::trim) {
+        if is_line(&line)
+            || !joined.is_empty()
+                && !line.is_empty()
+                && line.trim_end_matches('=').bytes().all(is_digit)
+        {
+            joined.push_str(line.trim_end_matches('='));
+        } else if !joined.is_empty() {
+            break;
+        }
+    }
+    if joined.len() > MIN_LINE {
+        views.extend(unbase64(joined.as_bytes()).map(|decoded| View {
+            text: decoded,
+            range: 0..text.len(),
+        }));
+    }
+}
+
+/// `49 67 6e 6f`, `0x49, 0x67`, `73 103 110`, `01001001 01100111`: a letter for each number.
+pub(super) fn numbers(text: &str, views: &mut Vec<View>) {
+    let value: [fn(&str) -> Option<u8>; 3] = [
+        |token| {
+            (token.len() == 8)
+                .then(|| u8::from_str_radix(token, 2).ok())
+                .flatten()
+        },
+        |token| {
+            let token = token.trim_start_matches("0x").trim_start_matches("\\x");
+            (token.len() == 2)
+                .then(|| u8::from_str_radix(token, 16).ok())
+                .flatten()
+        },
+        |token| {
+            (token.len() <= 3)
+                .then(|| token.parse().ok())
+                .flatten()
+                .filter(|value| matches!(value, 9 | 10 | 13 | 32..=126))
+        },
+    ];
+    for value in value {
+        let mut letters = Vec::new();
+        let mut range: Range<usize> = 0..0;
+        let mut end = 0;
+        for token in text.split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';')) {
+            let start = end;
+            end = start + token.len() + 1;
+            match value(token) {
+                Some(letter) => {
+                    if letters.is_empty() {
+                        range.start = start;
+                    }
+                    letters.push(letter);
+                    range.end = (end - 1).min(text.len());
+                }
+                None if token.is_empty() => {}
+                None => end_of_numbers(&mut letters, &range, views),
+            }
+        }
+        end_of_numbers(&mut letters, &range, views);
+    }
+}
+
+fn end_of_numbers(letters: &mut Vec<u8>, range: &Range<usize>, views: &mut Vec<View>) {
+    let letters = std::mem::take(letters);
+    if letters.len() >= MIN_NUMBERS {
+        views.extend(readable(letters).map(|text| View {
+            text,
+            range: range.clone(),
+        }));
+    }
+}
+
+fn readable(bytes: Vec<u8>) -> Option<String> {
+    // A cut run may end inside a character.
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.utf8_error().valid_up_to() >= MIN_RUN / 2 => {
+            let len = error.utf8_error().valid_up_to();
+            let mut bytes = error.into_bytes();
+            bytes.truncate(len);
+            String::from_utf8(bytes).ok()?
+        }
+        Err(_) => return None,
+    };
+    let odd = |c: char| c.is_control() && !c.is_whitespace();
+    (!text.chars().any(odd)).then_some(text)
+}
+
+/// Base64 in both alphabets, with or without padding (RFC 4648 §4, §5).
+fn unbase64(digits: &[u8]) -> Option<String> {
+    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in digits {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    readable(out)
+}
+
+fn unhex(digits: &[u8]) -> Option<String> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect();
+    readable(bytes?)
+}

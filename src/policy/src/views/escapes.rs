@@ -1,0 +1,110 @@
+//! Escapes of URLs, HTML and programming languages, and tag characters.
+
+/// `%49` (RFC 3986 §2.1), and `+` for a space.
+pub(super) fn unescape_percent(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = after.get(..2).and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        });
+        rest = after;
+        match (byte, escaped) {
+            (b'%', Some(value)) => {
+                out.push(value);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            (b'+', _) => out.push(b' '),
+            _ => out.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `&#73;` and `&#x49;` (HTML, "Character references").
+pub(super) fn unescape_entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("&#") {
+        let (before, reference) = rest.split_at(at);
+        out.push_str(before);
+        let digits = reference.get(2..).unwrap_or_default();
+        let (digits, radix) = match digits.strip_prefix(['x', 'X']) {
+            Some(digits) => (digits, 16),
+            None => (digits, 10),
+        };
+        let len = digits.chars().take_while(|c| c.is_digit(radix)).count();
+        let c = digits
+            .get(..len)
+            .and_then(|digits| u32::from_str_radix(digits, radix).ok())
+            .and_then(char::from_u32);
+        let behind = digits.get(len..).unwrap_or_default();
+        if let Some(c) = c {
+            out.push(c);
+            rest = behind.strip_prefix(';').unwrap_or(behind);
+        } else {
+            out.push_str("&#");
+            rest = reference.get(2..).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `\x49`, `\u0049` and `\u{49}`.
+pub(super) fn unescape_backslashes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let body = escape.get(1..).unwrap_or_default();
+        let digits = match body.as_bytes() {
+            [b'x', ..] => body.get(1..3),
+            [b'u', b'{', ..] => body
+                .get(2..)
+                .and_then(|digits| digits.split('}').next())
+                .filter(|digits| digits.len() <= 6),
+            [b'u', ..] => body.get(1..5),
+            _ => None,
+        };
+        let c = digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32);
+        match (c, digits) {
+            (Some(c), Some(digits)) => {
+                out.push(c);
+                let skipped = if body.starts_with("u{") {
+                    digits.len() + 3
+                } else {
+                    digits.len() + 1
+                };
+                rest = body.get(skipped..).unwrap_or_default();
+            }
+            _ => {
+                out.push('\\');
+                rest = body;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Tag characters, which nobody sees, as the ASCII that they stand for (Unicode Standard §23.9).
+pub(super) fn tags(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| char::from_u32(u32::from(c).wrapping_sub(0xe0000)).filter(char::is_ascii))
+        .filter(|c| !c.is_control())
+        .collect()
+}
+
+/// `"Ign" + "ore"`: strings that are joined again.
+pub(super) fn join_strings(text: &str) -> String {
+    let mut out = text.to_owned();
+    for joint in ["\" + \"", "' + '", "\"+\"", "'+'", "\" . \"", "\" & \""] {
+        out = out.replace(joint, "");
+    }
+    out
+}
