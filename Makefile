@@ -72,14 +72,14 @@ train: ## Fit the linear models to the labelled texts in CORPORA and write their
 	@cargo build --release --quiet -p kt-train
 	@target/release/kt-train "$(CORPORA)" src/policy/models/weights.bin
 
-eval: build ## Show how often the policies fire on the labelled texts in CORPORA, source by source
-	@$(PYTHON) tools/eval.py "$(CORPORA)"
+eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners
+	@$(VENV)-eval/bin/python tools/eval "$(CORPORA)"
 
 test-docker: build ## Run docker compose for real, with stand-in images where no registry is reachable
 	@bash tools/test-docker.sh
 
 clean: ## Remove everything that was built or fetched
-	@rm -rf target dist $(VENV)
+	@rm -rf target dist $(VENV) $(VENV)-eval
 
 dist/.built: $(SOURCES) $(VENV)/.run
 	@echo "== building kt and kt-envoy-gen"
@@ -96,6 +96,13 @@ dist/.built: $(SOURCES) $(VENV)/.run
 # The filter with faults on request, for the panic drill.
 $(DRILL): dist/.built
 	@cargo build --quiet --profile wasm --target wasm32-wasip1 --target-dir target/drill -p kt-filter --features drill
+	@touch $@
+
+# Other scanners, pinned by hash.
+$(VENV)-eval/.done: requirements/eval.txt
+	@echo "== fetching the scanners to compare with into $(VENV)-eval"
+	@test -d $(VENV)-eval || python3 -m venv $(VENV)-eval
+	@$(VENV)-eval/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/eval.txt
 	@touch $@
 
 # Envoy comes from PyPI, pinned by hash.

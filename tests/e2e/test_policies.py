@@ -1,6 +1,7 @@
 """Settings of the policies, through real Envoy."""
 
 import json
+import time
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ def one(provider, gateway):
     """Starts a gateway with one policy in front of one provider."""
 
     def start(kind, settings, *providers):
-        first = providers[0] if providers else provider("a")
+        first = providers[0] if providers else provider()
         front = gateway(config(first, (kind, "audit-logger"), {kind: settings}, *providers[1:]))
         return front, first
 
@@ -139,7 +140,7 @@ def test_safety_modes(one, mode, stopped, passes):
 def test_block_if_replaces_the_list(one):
     front, upstream = one("safety-filter", "    block_if: [purple elephant]\n    fuzzy_matching: true\n    max_distance: 1")
     assert front.chat("how to make a pipe bomb").status_code == 200
-    assert front.chat("a purple elefant").status_code == 409
+    assert front.chat("a purple elephnt").status_code == 409
     upstream.queue({"deltas": ["a ", "Pur", "ple ele", "phant"]})
     answer = front.chat("x", stream=True)
     assert '"code":"output_blocked"' in answer.text and "phant" not in answer.text
@@ -164,8 +165,11 @@ def test_a_bad_answer_is_blocked(one):
     score = {event["verdict"]: next(r for r in event["policy_results"] if r["kind"] == "quality-scorer") for event in (first, second)}
     assert score["block"]["score"] < 0.3 and score["allow"]["score"] > 0.8
     assert score["allow"]["quality"]["passed"] and score["allow"]["quality"]["relevancy"] > 0.5
-    metrics = httpx.get(f"{front.url}/metrics").text
-    assert "keeptrusts_quality_score_percent_count{} 2" in metrics
+    # Envoy adds up its histograms every five seconds.
+    deadline = time.monotonic() + 15
+    while "keeptrusts_quality_score_percent_count{} 2" not in httpx.get(f"{front.url}/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_assertions(one):
@@ -195,7 +199,7 @@ def test_retry_asks_the_same_target_again(one):
 
 
 def test_fallback_asks_the_next_target(one, provider):
-    first, second = provider("a"), provider("b")
+    first, second = provider(), provider()
     front, _ = one("quality-scorer", "    failure_action: {action: fallback}", first, second)
     first.queue({"reply": BAD}, {"reply": BAD})
     second.queue({"reply": GOOD}, {"reply": BAD})
@@ -227,9 +231,9 @@ def test_a_stream_is_scored_at_its_end(one):
 
 def test_a_loop_is_cut_while_it_runs(one):
     front, upstream = one("quality-scorer", "    thresholds: {min_aggregate: 0.5}")
-    upstream.queue({"deltas": ["A bicycle. ", *(["and on ", "and on, "] * 2000)]})
+    upstream.queue({"deltas": ["A bicycle. ", *(["and on ", "and on, "] * 300)]})
     answer = front.chat(PROMPT, stream=True)
     assert '"code":"output_blocked"' in answer.text and answer.text.endswith("data: [DONE]\n\n")
-    assert 150 < answer.text.count("and on, ") < 400
+    assert 80 < answer.text.count("and on, ") < 200
     event = front.events(1)[0]
     assert (event["verdict"], event["reason_code"]) == ("block", "low_confidence_output")

@@ -152,6 +152,11 @@ impl<'t> Window<'t> {
     /// Whether one of `words` (in lower case) stands within `near` bytes before `at`, as a word of its own. A word that ends in `*`
     /// may go on. Our own markers, which come back in the history of a conversation, give no context.
     pub(crate) fn has_words(&self, at: usize, near: usize, words: &[&str]) -> bool {
+        self.words_end(at, near, words).is_some()
+    }
+
+    /// The same; where the last of them ends.
+    pub(crate) fn words_end(&self, at: usize, near: usize, words: &[&str]) -> Option<usize> {
         let start = at.saturating_sub(near);
         let context = self.bytes().get(start..at).unwrap_or_default();
         let mut lower = [0; CONTEXT];
@@ -159,24 +164,25 @@ impl<'t> Window<'t> {
             *place = byte.to_ascii_lowercase();
         }
         let lower = lower.get(..context.len()).unwrap_or_default();
-        words.iter().any(|word| {
+        let ends = words.iter().filter_map(|word| {
             let (word, may_go_on) = word
                 .strip_suffix('*')
                 .map_or((*word, false), |word| (word, true));
-            memchr::memmem::find_iter(lower, word).any(|place| {
+            let places = memchr::memmem::find_iter(lower, word).filter(|place| {
                 let before = self.before(start + place);
                 let behind = start + place + word.len();
                 let begins = !before.is_ascii_alphanumeric()
                     || before.is_ascii_lowercase() && self.byte(start + place).is_ascii_uppercase();
-                begins
-                    && (may_go_on || self.ends_word(behind))
-                    && !self
-                        .bytes()
-                        .get(behind..)
-                        .unwrap_or_default()
-                        .starts_with(b"_REDACTED")
-            })
-        })
+                let is_marker = self
+                    .bytes()
+                    .get(behind..)
+                    .unwrap_or_default()
+                    .starts_with(b"_REDACTED");
+                begins && (may_go_on || self.ends_word(behind)) && !is_marker
+            });
+            places.last().map(|place| start + place + word.len())
+        });
+        ends.max()
     }
 
     /// Whether a word ends at `at`, perhaps after an `s`.
@@ -268,7 +274,7 @@ impl Scanner {
         }
         if self.looks_at_digits() {
             digits::for_each_group(window, &mut |start, end| {
-                self.judge_group(window, start, end, &mut note)
+                self.judge_group(window, start, end, &mut note);
             });
         }
         if !window.complete {
@@ -307,7 +313,7 @@ impl Scanner {
 
     /// The first position at the end of a text that goes on where something may begin.
     fn open_tail(&self, window: &Window<'_>) -> usize {
-        let mut open = digits::open_tail(window).min(self.forms.open_tail(window));
+        let mut open = digits::open_tail(window).min(Forms::open_tail(window));
         if self.iban || self.crypto {
             open = open.min(iban::open_tail(window));
         }

@@ -29,7 +29,7 @@ const BLOCK: usize = 200;
 /// Shorter texts say too little.
 const MIN_WORDS: usize = 3;
 /// Letters of a word that are looked at.
-const MAX_WORD: usize = 40;
+const MAX_WORD: usize = 64;
 
 /// FNV-1a of 32 bits.
 const HASH_START: u32 = 0x811c_9dc5;
@@ -189,6 +189,7 @@ pub(crate) fn shape(text: &str) -> Shape {
 }
 
 /// Words of which every text has some.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn is_frequent(word: &[u8]) -> bool {
     matches!(
         word,

@@ -296,18 +296,15 @@ pub fn check(expression: &str) -> Result<(), BadPattern> {
         }
         Some(_) => {}
     }
-    let dfa = match automaton(std::slice::from_ref(&ascii)) {
-        Ok(dfa) => dfa,
-        Err(_) => {
-            return bad(
-                format!(
-                    "the expression needs more than {} KiB when it is compiled",
-                    MAX_COMPILED >> 10
-                ),
-                "use smaller counts in `{…}`",
-                0,
-            );
-        }
+    let Ok(dfa) = automaton(std::slice::from_ref(&ascii)) else {
+        return bad(
+            format!(
+                "the expression needs more than {} KiB when it is compiled",
+                MAX_COMPILED >> 10
+            ),
+            "use smaller counts in `{…}`",
+            0,
+        );
     };
     if can_match(&dfa) {
         Ok(())
@@ -360,7 +357,7 @@ fn can_match(dfa: &DFA) -> bool {
                 Ok(reached)
                     if byte.is_some() && !reached.is_dead() && !states.contains(&reached) =>
                 {
-                    states.push(reached)
+                    states.push(reached);
                 }
                 _ => {}
             }

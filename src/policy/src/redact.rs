@@ -131,7 +131,7 @@ impl Redactor {
                 }));
             }
             MarkerFormat::Asterisks | MarkerFormat::Partial => {
-                out.extend(std::iter::repeat_n('*', stars))
+                out.extend(std::iter::repeat_n('*', stars));
             }
         }
     }

@@ -326,7 +326,7 @@ impl Tally {
         ];
         let opinions = models.iter().filter_map(|(model, name)| {
             let opinion = self.sightings.opinion(*model)?;
-            (opinion.score >= LISTED_OPINION).then(|| seen(*name, &opinion.range, opinion.score))
+            (opinion.score >= LISTED_OPINION).then(|| seen(name, &opinion.range, opinion.score))
         });
         let findings: Vec<Finding> = values.chain(phrases).chain(opinions).collect();
         trace.findings.extend(findings);

@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{FINISH, chunk, cut_deltas, engine, plain_engine, run_stream, uncut};
+use common::{FINISH, chunk, cut_deltas, engine, run_stream, uncut};
 use kt_policy::Exchange;
 
 const PROSE: &[&str] = &[
@@ -180,8 +180,9 @@ fn prose() -> Vec<String> {
 #[test]
 fn little_waits_in_ordinary_prose() {
     let (mut held, mut delays) = (Vec::new(), Vec::new());
+    let plain = common::compile("");
     for text in prose() {
-        let mut exchange = Exchange::begin(plain_engine());
+        let mut exchange = Exchange::begin(plain.clone());
         let mut out = Vec::new();
         // For each byte of the text, the delta in which it came.
         let (mut came, mut left) = (Vec::new(), 0);

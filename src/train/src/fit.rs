@@ -11,6 +11,8 @@ pub(crate) struct Example {
     pub(crate) is_positive: bool,
     /// How much it counts.
     pub(crate) weight: f32,
+    /// Whether it has a say in the threshold.
+    pub(crate) calibrates: bool,
 }
 
 /// Fitted weights.

@@ -82,7 +82,7 @@ pub(crate) fn extractions() -> Vec<String> {
 
 /// The words of extractions in ordinary requests.
 pub(crate) fn readings() -> Vec<String> {
-    extractions::READINGS.make(2400, 8)
+    extractions::READINGS.make(4000, 8)
 }
 
 /// Roles and rules without any attack.

@@ -16,6 +16,7 @@
 
 mod corpus;
 mod fit;
+mod garble;
 mod made;
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::Path, process::ExitCode};
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 const PARTS: usize = 5;
 /// Share of the negatives that lie below the threshold: a false alarm of the injection filter ends a conversation, one of
 /// the safety filter a request.
-const QUANTILES: [f32; 2] = [0.994, 0.99];
+const QUANTILES: [f32; 2] = [0.996, 0.989];
 
 /// Sources made of attacks inside the texts of another.
 const EMBEDDED: [(&str, &str); 2] = [
@@ -37,8 +38,13 @@ const EMBEDDED: [(&str, &str); 2] = [
     ("made/embedded_in_answers", "benign/arena_hard_answers"),
 ];
 
+const GARBLED_REQUESTS: &str = "made/garbled_requests";
+
 /// What a source is made of: a fit that does not know it must not know others of the same.
 fn origin(file: &str) -> &str {
+    if file == GARBLED_REQUESTS {
+        return "safety/catqa_en";
+    }
     EMBEDDED
         .iter()
         .find(|(made, _)| *made == file)
@@ -61,75 +67,92 @@ fn main() -> ExitCode {
 }
 
 fn run(corpora: &Path, out: &Path) -> Result<(), String> {
-    let made = |texts: Vec<String>, is_positive, source| {
-        texts.into_iter().map(move |text| Sample {
-            text,
-            is_positive,
-            source,
-        })
-    };
-    let mut injection = Task::read("injection", corpora, corpus::injection())?;
-    injection.add("made/attacks", 1.0, |source| {
-        made(made::attacks(), true, source).collect()
-    });
-    injection.add("made/hijacks", 1.0, |source| {
-        made(made::hijacks(), true, source).collect()
-    });
-    injection.add("made/extractions", 1.0, |source| {
-        made(made::extractions(), true, source).collect()
-    });
-    for (name, carrier) in EMBEDDED {
-        let carriers = injection.carriers(carrier);
-        injection.add(name, 0.8, |source| {
-            let texts: Vec<&str> = carriers.iter().map(String::as_str).collect();
-            made(made::embedded(&texts), true, source).collect()
-        });
-    }
-    injection.add("made/readings", 2.0, |source| {
-        made(made::readings(), false, source).collect()
-    });
-    injection.add("made/discussions", 0.7, |source| {
-        made(made::discussions(), false, source).collect()
-    });
-    injection.add("made/roles", 2.0, |source| {
-        made(made::roles(), false, source).collect()
-    });
-    injection.add("made/trigger_words", 3.0, |source| {
-        made(made::trigger_words(), false, source).collect()
-    });
-    injection.add("made/tasks", 1.5, |source| {
-        made(made::tasks(), false, source).collect()
-    });
-    injection.add("made/languages", 1.5, |source| {
-        made(made::languages(), false, source).collect()
-    });
-    let mut safety = Task::read("safety", corpora, corpus::safety())?;
-    safety.add("made/moderation", 0.7, |source| {
-        made(made::moderation(), true, source).collect()
-    });
-    safety.add("made/discussions", 1.5, |source| {
-        made(made::discussions(), false, source).collect()
-    });
-    safety.add("made/roles", 0.7, |source| {
-        made(made::roles(), false, source).collect()
-    });
-    safety.add("made/readings", 0.7, |source| {
-        made(made::readings(), false, source).collect()
-    });
-    safety.add("made/contrasts", 1.5, |source| {
-        made(made::contrasts(), false, source).collect()
-    });
-    safety.add("made/trigger_words", 1.0, |source| {
-        made(made::trigger_words(), false, source).collect()
-    });
-    safety.add("made/tasks", 1.0, |source| {
-        made(made::tasks(), false, source).collect()
-    });
-    safety.add("made/languages", 1.5, |source| {
-        made(made::languages(), false, source).collect()
-    });
-    let models = [injection.train(QUANTILES[0]), safety.train(QUANTILES[1])];
+    let models = [
+        injection(corpora)?.train(QUANTILES[0]),
+        safety(corpora)?.train(QUANTILES[1]),
+    ];
     write(out, &models).map_err(|error| format!("{}: {error}", out.display()))
+}
+
+/// Harmless texts that were made, for garbling.
+fn harmless() -> Vec<String> {
+    [
+        made::tasks(),
+        made::readings(),
+        made::roles(),
+        made::trigger_words(),
+    ]
+    .concat()
+}
+
+fn injection(corpora: &Path) -> Result<Task, String> {
+    let mut task = Task::read("injection", corpora, corpus::injection())?;
+    let attacks = [made::hijacks(), made::extractions(), made::attacks()].concat();
+    task.add("made/attacks", 1.0, true, made::attacks());
+    task.add("made/hijacks", 1.0, true, made::hijacks());
+    task.add("made/extractions", 1.0, true, made::extractions());
+    for (name, carrier) in EMBEDDED {
+        let carriers = task.carriers(carrier);
+        let texts: Vec<&str> = carriers.iter().map(String::as_str).collect();
+        task.add(name, 0.8, true, made::embedded(&texts));
+    }
+    task.add(
+        "made/garbled_attacks",
+        0.6,
+        true,
+        garble::garbled(&attacks, 2400, 21),
+    );
+    task.add(
+        "made/garbled_tasks",
+        1.5,
+        false,
+        garble::garbled(&harmless(), 3600, 22),
+    );
+    task.add(
+        "made/encoded_tasks",
+        1.0,
+        false,
+        garble::encoded(&harmless(), 2400, 23),
+    );
+    task.add("made/readings", 2.0, false, made::readings());
+    task.add("made/roles", 2.0, false, made::roles());
+    task.add("made/discussions", 0.7, false, made::discussions());
+    task.add("made/trigger_words", 3.0, false, made::trigger_words());
+    task.add("made/tasks", 1.5, false, made::tasks());
+    task.add("made/languages", 1.5, false, made::languages());
+    Ok(task)
+}
+
+fn safety(corpora: &Path) -> Result<Task, String> {
+    let mut task = Task::read("safety", corpora, corpus::safety())?;
+    let requests = task.positives("safety/catqa_en");
+    task.add(
+        GARBLED_REQUESTS,
+        0.4,
+        true,
+        garble::garbled(&requests, 1200, 24),
+    );
+    task.add("made/moderation", 0.7, true, made::moderation());
+    task.add(
+        "made/garbled_tasks",
+        1.0,
+        false,
+        garble::garbled(&harmless(), 2400, 25),
+    );
+    task.add(
+        "made/encoded_tasks",
+        0.7,
+        false,
+        garble::encoded(&harmless(), 1800, 26),
+    );
+    task.add("made/discussions", 1.5, false, made::discussions());
+    task.add("made/readings", 0.7, false, made::readings());
+    task.add("made/roles", 0.7, false, made::roles());
+    task.add("made/contrasts", 1.5, false, made::contrasts());
+    task.add("made/trigger_words", 1.0, false, made::trigger_words());
+    task.add("made/tasks", 1.0, false, made::tasks());
+    task.add("made/languages", 1.5, false, made::languages());
+    Ok(task)
 }
 
 /// A model and what it learns from.
@@ -170,9 +193,24 @@ impl Task {
             .collect()
     }
 
-    fn add(&mut self, name: &'static str, weight: f32, samples: impl FnOnce(usize) -> Vec<Sample>) {
+    /// The positive texts of a source.
+    fn positives(&self, file: &str) -> Vec<String> {
+        let is_of =
+            |sample: &&Sample| sample.is_positive && self.sources[sample.source].file == file;
+        self.samples
+            .iter()
+            .filter(is_of)
+            .map(|sample| sample.text.clone())
+            .collect()
+    }
+
+    fn add(&mut self, name: &'static str, weight: f32, is_positive: bool, texts: Vec<String>) {
         let source = self.sources.len();
-        self.samples.extend(samples(source));
+        self.samples.extend(texts.into_iter().map(|text| Sample {
+            text,
+            is_positive,
+            source,
+        }));
         self.sources.push(Source {
             file: name,
             label: None,
@@ -217,6 +255,7 @@ impl Task {
                 Example {
                     features: found,
                     is_positive: sample.is_positive,
+                    calibrates: is_asked(self.sources[sample.source].file),
                     weight: self.sources[sample.source].weight * 20.0 / size.sqrt(),
                 }
             })
@@ -288,7 +327,7 @@ fn quantile(examples: &[Example], logits: &[f32], share: f32) -> f32 {
     let mut negatives: Vec<(f32, f32)> = examples
         .iter()
         .zip(logits)
-        .filter(|(example, _)| !example.is_positive)
+        .filter(|(example, _)| !example.is_positive && example.calibrates)
         .map(|(example, logit)| (*logit, example.weight))
         .collect();
     negatives.sort_by(|left, right| left.0.total_cmp(&right.0));
@@ -303,6 +342,11 @@ fn quantile(examples: &[Example], logits: &[f32], share: f32) -> f32 {
     0.0
 }
 
+/// Whether people send such texts to models. Posts of social media teach what hate is, and say nothing of false alarms.
+fn is_asked(file: &str) -> bool {
+    !matches!(file, "safety/davidson_tweets" | "safety/surge_toxicity")
+}
+
 /// Sources that alone say what is harmless in their kind: without them nobody would know. They are measured part by part.
 fn has_no_kin(file: &str) -> bool {
     matches!(
@@ -310,6 +354,9 @@ fn has_no_kin(file: &str) -> bool {
         "benign/cyberseceval_frr_multi"
             | "made/trigger_words"
             | "made/readings"
+            | "made/garbled_attacks"
+            | "made/garbled_tasks"
+            | "made/encoded_tasks"
             | "made/roles"
             | "made/discussions"
             | "made/contrasts"

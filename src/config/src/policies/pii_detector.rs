@@ -88,16 +88,15 @@ fn entities(
     }
     let mut entities = Vec::new();
     for (name, path, position) in patterns::strings(fields, key, report) {
-        match Entity::from_name(name) {
-            Some(entity) => entities.push(entity),
-            None => {
-                let message = format!("the entity `{name}` cannot be detected");
-                let hint = format!(
-                    "known entities: {}",
-                    join(Entity::ALL.iter().map(|entity| entity.name()))
-                );
-                report.error(Code::NotSupported, &path, position, message, hint);
-            }
+        if let Some(entity) = Entity::from_name(name) {
+            entities.push(entity);
+        } else {
+            let message = format!("the entity `{name}` cannot be detected");
+            let hint = format!(
+                "known entities: {}",
+                join(Entity::ALL.iter().map(|entity| entity.name()))
+            );
+            report.error(Code::NotSupported, &path, position, message, hint);
         }
     }
     Some(entities)

@@ -71,6 +71,39 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     if let Some(sentences) = fields.integer("min_sentences", 0..=10_000, report) {
         settings.min_sentences = sentences;
     }
+    figures(&mut fields, &mut settings, report);
+    let nodes = fields.list("assertions", report).unwrap_or_default();
+    let path = fields.path_of("assertions");
+    patterns::too_many(nodes, &path, report);
+    let assertions = nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| assertion(node, &format!("{path}[{index}]"), report));
+    settings.assertions = assertions.collect();
+    if let Some(mut action) = fields.mapping("failure_action", report) {
+        let actions = [
+            ("block", FailureAction::Block),
+            ("retry", FailureAction::Retry),
+            ("fallback", FailureAction::Fallback),
+        ];
+        if let Some(action) = action.choice("action", &actions, &[], report) {
+            settings.failure_action = action;
+        }
+        action.finish(&[], report);
+    }
+    if let Some(mut pass) = fields.mapping("pass_policy", report) {
+        pass.choice("strategy", &[("weighted_average", ())], &[], report);
+        let mut threshold = 1.0;
+        number(&mut pass, "threshold", 1.0, &mut threshold, report);
+        settings.pass_threshold = Some(threshold);
+        pass.finish(&[], report);
+    }
+    fields.finish(UNSUPPORTED, report);
+    settings
+}
+
+/// `thresholds` and `weights`.
+fn figures(fields: &mut Fields<'_>, settings: &mut Settings, report: &mut Report) {
     if let Some(mut thresholds) = fields.mapping("thresholds", report) {
         let places = &mut settings.thresholds;
         number(
@@ -136,34 +169,6 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
             report,
         );
     }
-    let nodes = fields.list("assertions", report).unwrap_or_default();
-    let path = fields.path_of("assertions");
-    patterns::too_many(nodes, &path, report);
-    let assertions = nodes
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| assertion(node, &format!("{path}[{index}]"), report));
-    settings.assertions = assertions.collect();
-    if let Some(mut action) = fields.mapping("failure_action", report) {
-        let actions = [
-            ("block", FailureAction::Block),
-            ("retry", FailureAction::Retry),
-            ("fallback", FailureAction::Fallback),
-        ];
-        if let Some(action) = action.choice("action", &actions, &[], report) {
-            settings.failure_action = action;
-        }
-        action.finish(&[], report);
-    }
-    if let Some(mut pass) = fields.mapping("pass_policy", report) {
-        pass.choice("strategy", &[("weighted_average", ())], &[], report);
-        let mut threshold = 1.0;
-        number(&mut pass, "threshold", 1.0, &mut threshold, report);
-        settings.pass_threshold = Some(threshold);
-        pass.finish(&[], report);
-    }
-    fields.finish(UNSUPPORTED, report);
-    settings
 }
 
 /// Puts the number at `key` into its place.

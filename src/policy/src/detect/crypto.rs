@@ -1,6 +1,6 @@
-//! Addresses of Bitcoin (Base58Check; BIP 173 and BIP 350 for `bc1`) and Ethereum (`0x` and forty hexadecimal digits).
+//! Addresses of Bitcoin (`Base58Check`; BIP 173 and BIP 350 for `bc1`) and Ethereum (`0x` and forty hexadecimal digits).
 //!
-//! Base58Check is verified. Ethereum's mixed case is not: its checksum needs another hash than any other detector.
+//! `Base58Check` is verified. Ethereum's mixed case is not: its checksum needs another hash than any other detector.
 
 use sha2::{Digest as _, Sha256};
 

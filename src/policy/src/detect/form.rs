@@ -9,6 +9,8 @@ use super::{Entity, Outcome, Window};
 const MAX_RUN: usize = 20;
 /// How far a required word may stand before a value.
 const NEAR: usize = 48;
+/// Digits in a row that are a number of their own.
+const OTHER_NUMBER: usize = 4;
 /// Longest value.
 const MAX_VALUE: usize = 64;
 /// Most letters before the first digit of a word.
@@ -138,7 +140,7 @@ impl Forms {
     }
 
     /// Where letters at the end of the text may be the beginning of a value.
-    pub(super) fn open_tail(&self, window: &Window<'_>) -> usize {
+    pub(super) fn open_tail(window: &Window<'_>) -> usize {
         let len = window.text.len();
         let (gap, most) = match window.before(len) {
             b'-' => (1, MAX_LEAD),
@@ -263,18 +265,28 @@ impl Form {
             *place = byte.to_ascii_uppercase();
             len += 1;
         }
-        let words = match self.context {
-            Context::None => &[][..],
-            Context::Bare(_) if is_separated => &[],
-            Context::Bare(words) | Context::Always(words) => words,
-        };
         let is_value = (self.is_valid)(value.get(..len).unwrap_or_default())
-            && (words.is_empty() || window.has_words(start, NEAR, words));
+            && self.has_context(window, start, is_separated);
         if is_value {
             Outcome::Found { start, end }
         } else {
             Outcome::Nothing
         }
+    }
+
+    fn has_context(&self, window: &Window<'_>, start: usize, is_separated: bool) -> bool {
+        let words = match self.context {
+            Context::None => return true,
+            Context::Bare(_) if is_separated => return true,
+            Context::Bare(words) | Context::Always(words) => words,
+        };
+        window.words_end(start, NEAR, words).is_some_and(|end| {
+            // The words mean the first number behind them.
+            let between = window.bytes().get(end..start).unwrap_or_default();
+            !between
+                .windows(OTHER_NUMBER)
+                .any(|run| run.iter().all(u8::is_ascii_digit))
+        })
     }
 }
 

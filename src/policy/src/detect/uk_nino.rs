@@ -26,13 +26,7 @@ fn is_issued(value: &[u8]) -> bool {
     let unused = b"DFIQUV";
     let is_unused_pair = matches!(
         (first, second),
-        (b'B', b'G')
-            | (b'G', b'B')
-            | (b'K', b'N')
-            | (b'N', b'K')
-            | (b'N', b'T')
-            | (b'T', b'N')
-            | (b'Z', b'Z')
+        (b'B', b'G') | (b'G', b'B') | (b'K' | b'T', b'N') | (b'N', b'K' | b'T') | (b'Z', b'Z')
     );
     !unused.contains(first)
         && !unused.contains(second)

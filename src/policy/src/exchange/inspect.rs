@@ -142,7 +142,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let is_turn_safe = self
             .chain
             .policy(stop.policy)
-            .is_some_and(|policy| policy.is_turn_safe());
+            .is_some_and(super::super::policy::Policy::is_turn_safe);
         if self.end.is_none() || !is_turn_safe {
             return;
         }

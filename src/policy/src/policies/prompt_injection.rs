@@ -37,6 +37,10 @@ pub enum LogLevel {
 /// Settings of `policy.prompt-injection`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct Settings {
     /// The score from which the action is taken, 0 to 1. Default 0.8.
     pub threshold: f32,

@@ -109,25 +109,23 @@ pub(crate) fn answers(body: &[u8]) -> Vec<Answer> {
             })
             .collect();
         match names.as_slice() {
-            ["message", "content"]
-            | ["message", "refusal"]
+            ["message", "content" | "refusal"]
             | ["message", "content", "text"]
             | ["text"]
-            | ["content", "text"]
-            | ["content", "refusal"] => {
+            | ["content", "text" | "refusal"] => {
                 if let Some(said) = decoded(text, node) {
                     answer.add(&said);
                 }
             }
             ["message", "tool_calls" | "function_call", ..] if node.kind != Kind::Null => {
-                answer.calls_tools = true
+                answer.calls_tools = true;
             }
             ["type"] => {
                 answer.calls_tools |=
-                    decoded(text, node).is_some_and(|kind| kind.ends_with("_call"))
+                    decoded(text, node).is_some_and(|kind| kind.ends_with("_call"));
             }
             ["finish_reason"] => {
-                answer.is_cut = decoded(text, node).is_some_and(|reason| reason == "length")
+                answer.is_cut = decoded(text, node).is_some_and(|reason| reason == "length");
             }
             _ => {}
         }

@@ -98,7 +98,8 @@ mod tests {
     fn text_and_tables_are_no_loops() {
         let prose: String = (0..400)
             .map(|number| format!("Line {number} says something of its own. "))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         assert_eq!(LoopGuard::default().push(&prose), None);
         assert_eq!(
             LoopGuard::default().push(&"-----------\n".repeat(400)),

@@ -72,20 +72,17 @@ pub(super) fn unescape_backslashes(text: &str) -> String {
         let c = digits
             .and_then(|digits| u32::from_str_radix(digits, 16).ok())
             .and_then(char::from_u32);
-        match (c, digits) {
-            (Some(c), Some(digits)) => {
-                out.push(c);
-                let skipped = if body.starts_with("u{") {
-                    digits.len() + 3
-                } else {
-                    digits.len() + 1
-                };
-                rest = body.get(skipped..).unwrap_or_default();
-            }
-            _ => {
-                out.push('\\');
-                rest = body;
-            }
+        if let (Some(c), Some(digits)) = (c, digits) {
+            out.push(c);
+            let skipped = if body.starts_with("u{") {
+                digits.len() + 3
+            } else {
+                digits.len() + 1
+            };
+            rest = body.get(skipped..).unwrap_or_default();
+        } else {
+            out.push('\\');
+            rest = body;
         }
     }
     out.push_str(rest);

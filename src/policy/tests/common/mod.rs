@@ -14,9 +14,9 @@ const PATTERNS: &str = r#", "patterns": [{"name": "EMPLOYEE", "find": {"regex": 
             {"kind": "dlp-filter", "action": "redact", "entities": [], "rules": [{"pattern": {"name": "BLOCKED_TERM", "find": {"term": {"text": "Project Apollo", "max_distance": 2}}}, "action": "redact"}]"#;
 
 static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| compile(PATTERNS));
-static PLAIN: LazyLock<Arc<Engine>> = LazyLock::new(|| compile(""));
 
-fn compile(patterns: &str) -> Arc<Engine> {
+/// An engine with every policy and entity, and these patterns of users.
+pub(crate) fn compile(patterns: &str) -> Arc<Engine> {
     let config = r#"{
         "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
@@ -41,11 +41,6 @@ fn compile(patterns: &str) -> Arc<Engine> {
 /// An engine with every policy and entity.
 pub(crate) fn engine() -> Arc<Engine> {
     ENGINE.clone()
-}
-
-/// The same without patterns of the users.
-pub(crate) fn plain_engine() -> Arc<Engine> {
-    PLAIN.clone()
 }
 
 /// What a client ends up with.

@@ -1,0 +1,19 @@
+"""`make eval`: the tables of `docs/detection.md`, from the labelled texts in CORPORA."""
+
+import pathlib
+import sys
+
+import models
+import obfuscation
+import pii
+import quality
+
+CORPORA = pathlib.Path(sys.argv[1])
+if not CORPORA.is_dir():
+    sys.exit(f"make eval: skipped, there are no corpora at {CORPORA}")
+models.unseen()
+models.shipped(CORPORA)
+obfuscation.table(CORPORA)
+pii.tables(CORPORA)
+pii.secrets(CORPORA)
+quality.tables(CORPORA)
