@@ -45,7 +45,7 @@ laws-long: ## Run the laws of the engine over a million random cuts and 20,000 g
 
 fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
-	@for target in sse json stream routing config; do \
+	@for target in sse json stream routing config pattern; do \
 	  mkdir -p target/fuzz-corpus/$$target; \
 	  echo "== $$target"; \
 	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz $$target target/fuzz-corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096 -print_final_stats=1 2>&1 | tail -12 || exit 1; \

@@ -15,24 +15,31 @@
 use std::sync::{Arc, LazyLock};
 
 use kt_policy::{
-    BodyStep, Endpoint, Engine, Exchange, FilterConfig, Opening, StreamStep,
+    BodyStep, Endpoint, detect::Entity, Engine, Exchange, FilterConfig, Opening, StreamStep,
     json::{self, Kind},
     sse::SseDecoder,
 };
 use kt_routing::{TargetState, Trail, retry_after_ms};
 
-static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
-    let config = br#"{
+static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| engine(&serde_json::json!([])));
+
+/// An engine with all policies and entities, and these patterns of users.
+fn engine(patterns: &serde_json::Value) -> Arc<Engine> {
+    let config = r#"{
         "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
         "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "PHONE", "SSN", "CREDIT_CARD", "IP_ADDRESS", "IBAN", "API_KEY"]},
-            {"kind": "safety-filter", "mode": "strict", "action": "block"}],
+            {"kind": "pii-detector", "action": "redact", "entities": [ENTITIES], "patterns": PATTERNS},
+            {"kind": "dlp-filter", "action": "redact", "entities": [], "rules": [{"pattern": {"name": "TERM", "find": {"term": {"text": "Project Apollo", "max_distance": 2}}}, "action": "redact"}]},
+            {"kind": "safety-filter", "mode": "strict", "action": "block"},
+            {"kind": "quality-scorer"}],
         "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
     }"#;
-    Arc::new(Engine::new(FilterConfig::from_json(config).unwrap()))
-});
+    let entities: Vec<String> = Entity::ALL.iter().map(|entity| format!("\"{}\"", entity.name())).collect();
+    let config = config.replace("ENTITIES", &entities.join(",")).replace("PATTERNS", &patterns.to_string());
+    Arc::new(Engine::new(FilterConfig::from_json(config.as_bytes()).unwrap()))
+}
 
 /// Cuts `bytes` into pieces whose lengths follow from `seed`.
 fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
@@ -168,6 +175,10 @@ fn count_strings(value: &serde_json::Value) -> usize {
 }
 
 fn run(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
+    run_in(&ENGINE, pieces)
+}
+
+fn run_in(engine: &Arc<Engine>, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
     let mut exchange = Exchange::begin(ENGINE.clone());
     let mut out = Vec::new();
     for piece in pieces {
@@ -268,6 +279,25 @@ pub fn routing(input: &[u8]) {
     if let Some(wait_ms) = retry_after_ms(Some(first), Some(second), 1_795_252_327_000_000) {
         assert!(wait_ms <= 1000 * 86_400 * 366 * 8000);
     }
+}
+
+/// A line with an expression, and a text: what is not refused compiles, and how the text is cut does not matter.
+pub fn pattern(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (expression, text) = text.split_once('\n').unwrap_or((&text, ""));
+    if kt_policy::patterns::check(expression).is_err() {
+        return;
+    }
+    let engine = engine(&serde_json::json!([{"name": "P", "find": {"regex": expression}}]));
+    let event = |delta: &str| format!("data: {}\n\n", serde_json::json!({"choices": [{"index": 0, "delta": {"content": delta}}]}));
+    let whole = event(text);
+    let cut: String = text.chars().map(|c| event(c.encode_utf8(&mut [0; 4]))).collect();
+    let read = |bytes: &[u8]| -> String {
+        let events = decode(&[bytes]).into_iter().filter_map(|(_, data)| serde_json::from_slice::<serde_json::Value>(&data?).ok());
+        events.filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned())).collect()
+    };
+    let (first, second) = (run_in(&engine, &[whole.as_bytes()]), run_in(&engine, &[cut.as_bytes()]));
+    assert_eq!((read(&first.0), first.1), (read(&second.0), second.1));
 }
 
 /// Any text is a gateway or a report with places that exist; a gateway gives one output.

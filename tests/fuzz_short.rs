@@ -92,3 +92,8 @@ fn routing() {
 fn config() {
     run("config", kt_tests::config);
 }
+
+#[test]
+fn pattern() {
+    run("pattern", kt_tests::pattern);
+}

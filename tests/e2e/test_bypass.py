@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 
-RAW_VALUES = ["victim@example.com", "4111 1111 1111 1111", "4111111111111111", "4111-1111", "219-09-9999", "415 555 2671", "203.0.113.77", "u0040example", "sk-client", "sk-proj-4f9a", "akiaiosf", "ghp_16c7", "eyjzdwii", "miieowib", "xoxb-1234"]  # fmt: skip
+RAW_VALUES = ["victim@example.com", "4111 1111 1111 1111", "4111111111111111", "4111-1111", "219-09-9999", "415 555 2671", "203.0.113.77", "u0040example", "sk-client", "sk-proj-4f9a", "akiaiosf", "ghp_16c7", "eyjzdwii", "miieowib", "xoxb-1234", "ab 12 34 56 c", "529.982.247", "march 14, 1985", "742 evergreen", "c01x00t47", "d1234567", "1hgcm82633a004352", "00:1a:2b:3c:4d:5e", "s3cretpw", "1boatslrht", "000123456789", "021000021", "jane q. doe", "2345 6789 0124", "rssmra85t10a562s", "p@ssw0rd1", "qtt8q~9c"]  # fmt: skip
 
 
 def entries():
