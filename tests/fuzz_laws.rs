@@ -15,7 +15,8 @@
 use std::sync::{Arc, LazyLock};
 
 use kt_policy::{
-    BodyStep, Endpoint, detect::Entity, Engine, Exchange, FilterConfig, Opening, StreamStep,
+    BodyStep, Endpoint, Engine, Exchange, FilterConfig, Opening, StreamStep,
+    detect::Entity,
     json::{self, Kind},
     sse::SseDecoder,
 };
@@ -36,9 +37,16 @@ fn engine(patterns: &serde_json::Value) -> Arc<Engine> {
             {"kind": "quality-scorer"}],
         "targets": [{"id": "a", "provider": "together", "model": "a \"model\"", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
     }"#;
-    let entities: Vec<String> = Entity::ALL.iter().map(|entity| format!("\"{}\"", entity.name())).collect();
-    let config = config.replace("ENTITIES", &entities.join(",")).replace("PATTERNS", &patterns.to_string());
-    Arc::new(Engine::new(FilterConfig::from_json(config.as_bytes()).unwrap()))
+    let entities: Vec<String> = Entity::ALL
+        .iter()
+        .map(|entity| format!("\"{}\"", entity.name()))
+        .collect();
+    let config = config
+        .replace("ENTITIES", &entities.join(","))
+        .replace("PATTERNS", &patterns.to_string());
+    Arc::new(Engine::new(
+        FilterConfig::from_json(config.as_bytes()).unwrap(),
+    ))
 }
 
 /// Cuts `bytes` into pieces whose lengths follow from `seed`.
@@ -289,14 +297,29 @@ pub fn pattern(input: &[u8]) {
         return;
     }
     let engine = engine(&serde_json::json!([{"name": "P", "find": {"regex": expression}}]));
-    let event = |delta: &str| format!("data: {}\n\n", serde_json::json!({"choices": [{"index": 0, "delta": {"content": delta}}]}));
-    let whole = event(text);
-    let cut: String = text.chars().map(|c| event(c.encode_utf8(&mut [0; 4]))).collect();
-    let read = |bytes: &[u8]| -> String {
-        let events = decode(&[bytes]).into_iter().filter_map(|(_, data)| serde_json::from_slice::<serde_json::Value>(&data?).ok());
-        events.filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned())).collect()
+    let event = |delta: &str| {
+        format!(
+            "data: {}\n\n",
+            serde_json::json!({"choices": [{"index": 0, "delta": {"content": delta}}]})
+        )
     };
-    let (first, second) = (run_in(&engine, &[whole.as_bytes()]), run_in(&engine, &[cut.as_bytes()]));
+    let whole = event(text);
+    let cut: String = text
+        .chars()
+        .map(|c| event(c.encode_utf8(&mut [0; 4])))
+        .collect();
+    let read = |bytes: &[u8]| -> String {
+        let events = decode(&[bytes])
+            .into_iter()
+            .filter_map(|(_, data)| serde_json::from_slice::<serde_json::Value>(&data?).ok());
+        events
+            .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+            .collect()
+    };
+    let (first, second) = (
+        run_in(&engine, &[whole.as_bytes()]),
+        run_in(&engine, &[cut.as_bytes()]),
+    );
     assert_eq!((read(&first.0), first.1), (read(&second.0), second.1));
 }
 

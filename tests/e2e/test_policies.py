@@ -132,6 +132,7 @@ def test_safety_modes(one, mode, stopped, passes):
     front, upstream = one("safety-filter", f"    mode: {mode}\n    action: escalate")
     answer = front.chat(stopped)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "escalation_required")
+    assert front.events(1)[0]["policy_results"][0]["categories"] != []
     assert front.chat(passes).status_code == 200
     upstream.queue({"reply": f"Well, {stopped}, like so."})
     assert front.chat("x").json()["error"]["code"] == "escalation_required"

@@ -1,6 +1,7 @@
 """Personal data and keys: beside Presidio's pattern recognisers and detect-secrets where they are installed."""
 
 import collections
+import logging
 
 import made_pii
 from replay import replay, rows_of, share
@@ -26,6 +27,8 @@ def presidio():
         from presidio_analyzer.predefined_recognizers import PhoneRecognizer
     except ImportError:
         return None
+    # Without a network it falls back on the list that it brings along.
+    logging.getLogger("tldextract").setLevel(logging.CRITICAL)
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
     recognizers = [one for one in registry.recognizers if isinstance(one, (PatternRecognizer, PhoneRecognizer))]

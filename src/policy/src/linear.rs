@@ -31,6 +31,9 @@ const MIN_WORDS: usize = 3;
 /// Letters of a word that are looked at.
 const MAX_WORD: usize = 64;
 
+/// Words of this length with a digit are encoded.
+const ENCODED: usize = 32;
+
 /// FNV-1a of 32 bits.
 const HASH_START: u32 = 0x811c_9dc5;
 const HASH_PRIME: u32 = 0x0100_0193;
@@ -299,6 +302,10 @@ fn of_word(word: &[u8], before: Option<u32>, mut each: impl FnMut(u32)) -> u32 {
         each(bucket(
             before.rotate_left(13).wrapping_mul(HASH_PRIME) ^ hash,
         ));
+    }
+    // What is encoded has no letters that say anything; it is decoded and judged by itself.
+    if word.len() >= ENCODED && word.iter().any(u8::is_ascii_digit) {
+        return hash;
     }
     // Four bytes at a time, with a mark in front of the word and behind it.
     let mut gram = u32::from(b' ');

@@ -164,6 +164,9 @@ impl Sightings {
     }
 }
 
+/// The score at which a model would stop an exchange by itself.
+const MODEL_STOPS: f32 = 0.8;
+
 /// A policy's answer on one text.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Judgement {
@@ -235,6 +238,21 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// Whether a message of the conversation's history is replaced where the policy would stop the exchange.
     fn is_turn_safe(&self) -> bool {
         false
+    }
+
+    /// What led to a stop: the groups of phrases that were seen, `model` when the model would stop by itself.
+    fn categories(&self, sightings: &Sightings) -> Vec<&'static str> {
+        let own = sightings
+            .phrases
+            .iter()
+            .filter(|hit| self.phrases().iter().any(|group| group.group == hit.group));
+        let model = self
+            .model()
+            .and_then(|model| sightings.opinion(model))
+            .filter(|opinion| opinion.score >= MODEL_STOPS);
+        own.map(|hit| hit.name)
+            .chain(model.map(|_| "model"))
+            .collect()
     }
 
     /// Judges one text, or in a stream the part of it that is settled.

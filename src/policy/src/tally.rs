@@ -48,6 +48,9 @@ pub struct PolicyResult {
     /// Its highest score, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
+    /// Families or categories that led to the verdict, where the policy has some; `model` for a linear model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<&'static str>,
     /// What the quality scorer measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
@@ -141,6 +144,7 @@ impl Tally {
                 phase,
                 verdict: Verdict::Allow,
                 score: judgement.score,
+                categories: Vec::new(),
                 quality: None,
                 reason_code: None,
             });
@@ -161,6 +165,7 @@ impl Tally {
             phase: Phase::Output,
             verdict,
             score: Some(score),
+            categories: Vec::new(),
             quality: Some(Quality {
                 passed,
                 dimensions,
@@ -199,6 +204,7 @@ impl Tally {
             phase: Phase::Output,
             verdict: Verdict::Block,
             score: Some(0.0),
+            categories: vec!["loop"],
             quality: None,
             reason_code: Some(kind.reason_code()),
         };
@@ -237,6 +243,14 @@ impl Tally {
                 .find(|result| result.kind == kind && result.phase == phase)
             {
                 result.verdict = result.verdict.max(judgement.verdict);
+                if judgement.verdict.stops() {
+                    let categories = chain
+                        .policy(kind)
+                        .map(|policy| policy.categories(&self.sightings));
+                    result.categories.extend(categories.unwrap_or_default());
+                    result.categories.sort_unstable();
+                    result.categories.dedup();
+                }
                 result.score = judgement
                     .score
                     .map(|score| score.max(result.score.unwrap_or(0.0)))

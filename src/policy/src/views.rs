@@ -119,10 +119,7 @@ fn ciphers(text: &str, shape: &Shape, views: &mut Vec<View>) {
             continue;
         }
         let shape = self::shape(part);
-        if shape.words >= 4
-            && shape.frequent_words == 0
-            && shape.mixed_words == 0
-            && shape.numbers == 0
+        if shape.words >= 4 && !shape.is_language() && shape.mixed_words == 0 && shape.numbers == 0
         {
             parts += 1;
             decode(part, start);

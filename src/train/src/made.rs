@@ -13,10 +13,13 @@ mod triggers;
 
 use crate::fit::Random;
 
+/// Places in patterns, and what can stand there.
+type Slots = &'static [(&'static str, &'static [&'static str])];
+
 /// Fills `{name}` in patterns from lists of words.
 struct Grammar {
     patterns: &'static [&'static str],
-    words: &'static [(&'static str, &'static [&'static str])],
+    words: &'static [Slots],
 }
 
 impl Grammar {
@@ -35,7 +38,7 @@ impl Grammar {
 
     fn fill(&self, mut text: String, random: &mut Random) -> String {
         // Twice, since words may have places of their own.
-        for (name, words) in self.words.iter().chain(self.words) {
+        for (name, words) in self.words.iter().chain(self.words).copied().flatten() {
             let slot = format!("{{{name}}}");
             while text.contains(&slot) {
                 text = text.replacen(&slot, random.pick(words).unwrap_or_default(), 1);

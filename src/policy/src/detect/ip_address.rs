@@ -113,7 +113,8 @@ fn judge_v6(window: &Window<'_>, start: usize, end: usize) -> Outcome {
 }
 
 fn identifies(address: IpAddr) -> bool {
-    !address.is_unspecified() && !address.is_loopback()
+    let is_mask = matches!(address, IpAddr::V4(address) if address.octets().first() == Some(&255));
+    !address.is_unspecified() && !address.is_loopback() && !is_mask
 }
 
 fn is_v6(byte: u8) -> bool {
@@ -150,6 +151,7 @@ mod tests {
             "std::vec",
             "a::b::c",
             "127.0.0.1",
+            "255.255.255.0",
             "::1",
             "::",
         ] {

@@ -26,7 +26,7 @@ pub(super) const CONTRASTS: Grammar = Grammar {
         "Implement a {tool} that warns of {weak}.",
         "How can I protect my server against {weak}?",
     ],
-    words: &[
+    words: &[&[
         (
             "kill",
             &[
@@ -194,5 +194,5 @@ pub(super) const CONTRASTS: Grammar = Grammar {
                 "session hijacking",
             ],
         ),
-    ],
+    ]],
 };

@@ -40,7 +40,7 @@ pub(super) const LANGUAGES: Grammar = Grammar {
         "{zh} 是什么?",
         "{ja} を教えてください。",
     ],
-    words: &[
+    words: &[&[
         (
             "de",
             &[
@@ -196,5 +196,5 @@ pub(super) const LANGUAGES: Grammar = Grammar {
                 "おいしい カレー の 作り方",
             ],
         ),
-    ],
+    ]],
 };

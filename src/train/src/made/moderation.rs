@@ -63,7 +63,7 @@ pub(super) const MODERATION: Grammar = Grammar {
         "you stupid {slur}, shut up",
         "{who} is a worthless {slur}",
     ],
-    words: &[
+    words: &[&[
         (
             "grp",
             &[
@@ -274,7 +274,7 @@ pub(super) const MODERATION: Grammar = Grammar {
                 "white power groups",
             ],
         ),
-    ],
+    ]],
 };
 
 pub(super) const DISCUSSIONS: Grammar = Grammar {
@@ -333,7 +333,7 @@ pub(super) const DISCUSSIONS: Grammar = Grammar {
         "How does a museum preserve an old {weapon}?",
         "Describe how a {weapon} is used in a film set safely.",
     ],
-    words: &[
+    words: &[&[
         (
             "grp",
             &[
@@ -477,5 +477,5 @@ pub(super) const DISCUSSIONS: Grammar = Grammar {
             ],
         ),
         ("weapon", &["gun", "sword", "knife", "rifle", "bow"]),
-    ],
+    ]],
 };

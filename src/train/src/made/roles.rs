@@ -43,7 +43,7 @@ pub(super) const ROLES: Grammar = Grammar {
         "Do not use {avoid}. {rule} {q}",
         "Only answer questions about {subject}. {rule} {q}",
     ],
-    words: &[
+    words: &[&[
         (
             "take",
             &[
@@ -309,5 +309,5 @@ pub(super) const ROLES: Grammar = Grammar {
                 "any libraries",
             ],
         ),
-    ],
+    ]],
 };

@@ -39,7 +39,7 @@ pub(super) const TASKS: Grammar = Grammar {
         "thanks, that helped a lot!",
         "hello, can you tell me about {topic}?",
     ],
-    words: &[
+    words: &[&[
         (
             "lead",
             &[
@@ -215,5 +215,5 @@ pub(super) const TASKS: Grammar = Grammar {
                 "databases and their credentials",
             ],
         ),
-    ],
+    ]],
 };

@@ -54,7 +54,7 @@ pub(super) const TRIGGERS: Grammar = Grammar {
         "How does admin access to {tool} work?",
         "The override switch of my {object} is broken. What can I do?",
     ],
-    words: &[
+    words: &[&[
         (
             "drop",
             &[
@@ -197,5 +197,5 @@ pub(super) const TRIGGERS: Grammar = Grammar {
                 "printer",
             ],
         ),
-    ],
+    ]],
 };
