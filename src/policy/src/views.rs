@@ -31,10 +31,12 @@ pub(crate) struct View {
 pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View> {
     let mut views = Vec::new();
     if shape.longest_word >= encodings::MIN_RUN {
-        encodings::runs(text, decodes_base64, &mut views);
-        if decodes_base64 && text.contains('\n') {
-            encodings::lines(text, &mut views);
-        }
+        let lines = if decodes_base64 {
+            encodings::lines(text, &mut views)
+        } else {
+            0..0
+        };
+        encodings::runs(text, &lines, decodes_base64, &mut views);
     }
     if shape.numbers >= 8 {
         encodings::numbers(text, &mut views);
@@ -119,7 +121,9 @@ fn ciphers(text: &str, shape: &Shape, views: &mut Vec<View>) {
             continue;
         }
         let shape = self::shape(part);
-        if shape.words >= 4 && !shape.is_language() && shape.mixed_words == 0 && shape.numbers == 0
+        if shape.words >= 4
+            && !shape.is_language()
+            && (shape.mixed_words + shape.numbers) * 4 <= shape.words
         {
             parts += 1;
             decode(part, start);

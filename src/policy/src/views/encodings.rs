@@ -12,15 +12,14 @@ const MIN_NUMBERS: usize = 8;
 const MIN_LINE: usize = 40;
 
 /// Base64 and hexadecimal digits.
-pub(super) fn runs(text: &str, decodes_base64: bool, views: &mut Vec<View>) {
-    let is_digit =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+/// Those in `lines` were decoded together.
+pub(super) fn runs(text: &str, lines: &Range<usize>, decodes_base64: bool, views: &mut Vec<View>) {
     let bytes = text.as_bytes();
     let mut start = 0;
     while start < bytes.len() {
         let rest = bytes.get(start..).unwrap_or_default();
         let len = rest.iter().take_while(|byte| is_digit(**byte)).count();
-        if len >= MIN_RUN {
+        if len >= MIN_RUN && !lines.contains(&start) {
             let run = rest.get(..len).unwrap_or_default();
             let decoded = decoded(run, decodes_base64);
             views.extend(decoded.map(|text| View {
@@ -49,27 +48,35 @@ fn is_digit(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
-/// Base64 that is broken into lines (RFC 2045 §6.8).
-pub(super) fn lines(text: &str, views: &mut Vec<View>) {
-    let is_line = |line: &&str| line.len() >= MIN_LINE && line.bytes().all(is_digit);
-    let mut joined = String::new();
-    for line in text.lines().map(str::trim) {
-        if is_line(&line)
-            || !joined.is_empty()
-                && !line.is_empty()
-                && line.trim_end_matches('=').bytes().all(is_digit)
-        {
+/// Base64 that is broken into lines (RFC 2045 §6.8). Returns where the lines lie.
+pub(super) fn lines(text: &str, views: &mut Vec<View>) -> Range<usize> {
+    let is_line = |line: &str| line.len() >= MIN_LINE && line.bytes().all(is_digit);
+    let is_last = |line: &str| !line.is_empty() && line.trim_end_matches('=').bytes().all(is_digit);
+    let (mut joined, mut range, mut end, mut count) = (String::new(), 0..0, 0, 0);
+    for line in text.split('\n') {
+        let start = end;
+        end = start + line.len() + 1;
+        let line = line.trim();
+        if is_line(line) || count > 0 && is_last(line) {
+            range = if count == 0 {
+                start..end
+            } else {
+                range.start..end
+            };
             joined.push_str(line.trim_end_matches('='));
-        } else if !joined.is_empty() {
+            count += 1;
+        } else if count > 0 {
             break;
         }
     }
-    if joined.len() > MIN_LINE {
-        views.extend(unbase64(joined.as_bytes()).map(|decoded| View {
-            text: decoded,
-            range: 0..text.len(),
-        }));
-    }
+    let Some(decoded) = unbase64(joined.as_bytes()).filter(|_| count > 1) else {
+        return 0..0;
+    };
+    views.push(View {
+        text: decoded,
+        range: range.start..range.end.min(text.len()),
+    });
+    range
 }
 
 /// `49 67 6e 6f`, `0x49, 0x67`, `73 103 110`, `01001001 01100111`: a letter for each number.

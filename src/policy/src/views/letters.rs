@@ -28,7 +28,7 @@ pub(super) fn join_dashes(text: &str) -> Option<String> {
             let is_split = word.len() >= 3
                 && word.char_indices().all(|(at, c)| {
                     if at % 2 == 0 {
-                        c.is_ascii_alphanumeric()
+                        c.is_ascii_graphic()
                     } else {
                         matches!(c, '-' | '.' | '_' | '*' | '|' | '/')
                     }
@@ -44,6 +44,7 @@ pub(super) fn join_dashes(text: &str) -> Option<String> {
     (joined >= MIN_WORDS).then(|| words.join(" "))
 }
 
+/// `1gn0r3 4ll`: digits and signs that look like letters.
 pub(super) fn letters_for_digits(text: &str) -> String {
     text.chars()
         .map(|c| match c {
