@@ -187,7 +187,7 @@ fn run(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
 }
 
 fn run_in(engine: &Arc<Engine>, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
-    let mut exchange = Exchange::begin(ENGINE.clone());
+    let mut exchange = Exchange::begin(engine.clone());
     let mut out = Vec::new();
     for piece in pieces {
         if exchange.response_bytes(piece, false, &mut out) == StreamStep::Cut {

@@ -57,6 +57,8 @@ use std::ops::Range;
 pub use entity::Entity;
 use form::{Form, Forms};
 
+use crate::present::Present;
+
 /// How many bytes before a value a detector may look at.
 pub const CONTEXT: usize = 64;
 
@@ -95,8 +97,10 @@ static FORMS: [&Form; 30] = [
 ];
 
 /// Detectors that look for their own anchors.
-const TEXT_DETECTORS: [(Entity, TextDetector); 6] = [
+const TEXT_DETECTORS: [(Entity, TextDetector); 8] = [
     (Entity::ApiKey, api_key::scan),
+    (Entity::ApiKey, named_secret::scan),
+    (Entity::ApiKey, shaped_key::scan),
     (Entity::UrlCredentials, url_credentials::scan),
     (Entity::Email, email::scan),
     (Entity::CardholderName, cardholder_name::scan),
@@ -233,7 +237,7 @@ pub struct Scanner {
 }
 
 /// Reports every candidate of a window.
-type TextDetector = fn(&Window<'_>, &mut dyn FnMut(Outcome));
+type TextDetector = fn(&Window<'_>, Present, &mut dyn FnMut(Outcome));
 
 /// Judges the candidate that begins with the digit group at `at`.
 type DigitDetector = fn(&Window<'_>, &digits::Groups) -> Outcome;
@@ -269,10 +273,12 @@ impl Scanner {
             Outcome::Open(start) => open = open.min(start.max(window.from)),
             _ => {}
         };
+        let from = window.from.saturating_sub(CONTEXT);
+        let present = Present::of(window.bytes().get(from..).unwrap_or_default());
         for (entity, scan) in &self.text_detectors {
-            scan(window, &mut |outcome| note(*entity, outcome));
+            scan(window, present, &mut |outcome| note(*entity, outcome));
         }
-        if self.looks_at_digits() {
+        if self.looks_at_digits() && present.has(b'0') {
             digits::for_each_group(window, &mut |start, end| {
                 self.judge_group(window, start, end, &mut note);
             });

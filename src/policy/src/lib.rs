@@ -52,6 +52,7 @@ pub mod patterns;
 pub mod phrases;
 pub mod policies;
 mod policy;
+mod present;
 pub mod quality;
 mod redact;
 pub mod splice;

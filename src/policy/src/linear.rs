@@ -143,7 +143,7 @@ impl Weights {
 }
 
 /// What kind of words a text has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shape {
     /// How many.
     pub words: usize,
@@ -153,8 +153,12 @@ pub struct Shape {
     pub single_letters: usize,
     /// Those with letters and digits.
     pub mixed_words: usize,
-    /// Those that may be numbers, in some notation.
-    pub numbers: usize,
+    /// Where words stand that may be numbers, in some notation.
+    pub numbers: Vec<Range<usize>>,
+    /// Where words stand without a frequent one among them.
+    pub odd: Vec<Range<usize>>,
+    number_row: Row,
+    odd_row: Row,
     /// Bytes of the longest.
     pub longest_word: usize,
 }
@@ -165,20 +169,60 @@ impl Shape {
         self.words >= 3 && self.frequent_words * 10 >= self.words
     }
 
-    fn note(&mut self, word: &[u8], len: usize) {
+    /// Takes a word, folded, and where it stands.
+    fn note(&mut self, word: &[u8], range: Range<usize>) {
         self.words += 1;
-        self.longest_word = self.longest_word.max(len);
-        if word.len() <= LONGEST_FREQUENT {
-            self.frequent_words += usize::from(is_frequent(word));
-            self.single_letters += usize::from(word.len() == 1);
-        }
+        self.longest_word = self.longest_word.max(range.len());
+        let is_frequent = word.len() <= LONGEST_FREQUENT && is_frequent(word);
+        self.frequent_words += usize::from(is_frequent);
+        self.single_letters += usize::from(word.len() == 1);
         let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
         self.mixed_words += usize::from(digits > 0 && digits < word.len());
-        let is_number =
-            digits == word.len() || word.len() == 2 && word.iter().all(u8::is_ascii_hexdigit);
-        self.numbers += usize::from(is_number || digits > 0 && word.len() <= 4);
+        let is_number = digits > 0 && word.len() <= 8
+            || word.len() == 2 && word.iter().all(u8::is_ascii_hexdigit);
+        self.number_row
+            .note(is_number, &range, NUMBER_ROW, &mut self.numbers);
+        self.odd_row
+            .note(!is_frequent, &range, ODD_STRETCH, &mut self.odd);
     }
 }
+
+/// Words of a kind that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Row {
+    len: usize,
+    start: usize,
+}
+
+impl Row {
+    /// Takes a word; from `least` words on the row is among `rows`.
+    fn note(
+        &mut self,
+        belongs: bool,
+        range: &Range<usize>,
+        least: usize,
+        rows: &mut Vec<Range<usize>>,
+    ) {
+        if !belongs {
+            self.len = 0;
+            return;
+        }
+        if self.len == 0 {
+            self.start = range.start;
+        }
+        self.len += 1;
+        match rows.last_mut() {
+            Some(last) if self.len > least => last.end = range.end,
+            _ if self.len == least => rows.push(self.start..range.end),
+            _ => {}
+        }
+    }
+}
+
+/// Words of a stretch: this many without a frequent one are rare in the languages that are known.
+const ODD_STRETCH: usize = 6;
+/// Numbers in a row that may stand for letters.
+const NUMBER_ROW: usize = 8;
 
 /// The shape of `text`.
 pub(crate) fn shape(text: &str) -> Shape {
@@ -186,7 +230,7 @@ pub(crate) fn shape(text: &str) -> Shape {
     let mut reader = WordReader { text, at: 0 };
     let mut word = [0; MAX_WORD];
     while let Some((start, len)) = reader.next(&mut word) {
-        shape.note(word.get(..len).unwrap_or_default(), reader.at - start);
+        shape.note(word.get(..len).unwrap_or_default(), start..reader.at);
     }
     shape
 }
@@ -489,7 +533,7 @@ impl<'r> Run<'r> {
                 },
             ));
             self.shape
-                .note(word.get(..len).unwrap_or_default(), reader.at - start);
+                .note(word.get(..len).unwrap_or_default(), start..reader.at);
         }
     }
 

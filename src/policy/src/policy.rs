@@ -141,6 +141,9 @@ impl Sightings {
 
     /// Forgets what starts at `open` or later, and returns the first position that is open now.
     pub(crate) fn settle(&mut self, redactor: &Redactor, open: usize) -> usize {
+        if self.values.is_empty() && self.patterns.is_empty() {
+            return open;
+        }
         self.marks.clone_from(&self.values);
         let matches = self
             .patterns

@@ -12,10 +12,12 @@ mod letters;
 
 use std::ops::Range;
 
-use crate::linear::{Shape, shape};
+use crate::{
+    linear::{Shape, shape},
+    present::Present,
+};
 
-/// Parts of a text that are taken for ciphers, and how much of each is looked at.
-const MOST_PARTS: usize = 8;
+/// How much of a cipher is decoded at a time.
 const LONGEST_PART: usize = 4096;
 
 /// A decoded text.
@@ -38,14 +40,13 @@ pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View
         };
         encodings::runs(text, &lines, decodes_base64, &mut views);
     }
-    if shape.numbers >= 8 {
-        encodings::numbers(text, &mut views);
-    }
+    encodings::numbers(text, &shape.numbers, &mut views);
     let whole = |decoded: String| View {
         text: decoded,
         range: 0..text.len(),
     };
-    escaped(text, |decoded| views.push(whole(decoded)));
+    let present = Present::of(text.as_bytes());
+    escaped(text, present, |decoded| views.push(whole(decoded)));
     if shape.single_letters >= 8 && shape.single_letters * 2 >= shape.words {
         views.push(whole(letters::join_letters(text)));
         views.extend(letters::join_dashes(text).map(whole));
@@ -53,13 +54,7 @@ pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View
     if shape.mixed_words * 4 >= shape.words && shape.mixed_words >= 2 {
         views.push(whole(letters::letters_for_digits(text)));
     }
-    if memchr::memmem::find_iter(text.as_bytes(), b".- ")
-        .nth(3)
-        .is_some()
-        || memchr::memmem::find_iter(text.as_bytes(), b"-. ")
-            .nth(3)
-            .is_some()
-    {
+    if present.has(b'.') && present.has(b'-') && looks_like_morse(text.as_bytes()) {
         views.extend(letters::morse(text).map(whole));
     }
     ciphers(text, shape, &mut views);
@@ -67,66 +62,66 @@ pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View
     views
 }
 
-/// Texts with escapes in them.
-fn escaped(text: &str, mut push: impl FnMut(String)) {
+/// Whether letters of Morse code occur that are no punctuation.
+fn looks_like_morse(bytes: &[u8]) -> bool {
+    [b".- ".as_slice(), b"-. "]
+        .into_iter()
+        .any(|letter| memchr::memmem::find_iter(bytes, letter).nth(3).is_some())
+}
+
+/// Texts with escapes in them. Only the lines that have some are decoded: the others were judged already.
+fn escaped(text: &str, present: Present, mut push: impl FnMut(String)) {
+    type Kind = (u8, &'static str, usize, fn(&str) -> String);
+    const KINDS: [Kind; 6] = [
+        (b'%', "%", 5, escapes::unescape_percent),
+        (b'&', "&#", 4, escapes::unescape_entities),
+        (b'\\', "\\x", 4, escapes::unescape_backslashes),
+        (b'\\', "\\u", 4, escapes::unescape_backslashes),
+        (b'+', "\" + \"", 2, escapes::join_strings),
+        (b'+', "' + '", 2, escapes::join_strings),
+    ];
     let bytes = text.as_bytes();
-    if memchr::memchr_iter(b'%', bytes).nth(4).is_some() {
-        push(escapes::unescape_percent(text));
+    for (byte, mark, least, decode) in KINDS {
+        if present.has(byte)
+            && memchr::memmem::find_iter(bytes, mark.as_bytes())
+                .nth(least - 1)
+                .is_some()
+        {
+            let is_escaped =
+                |line: &&str| memchr::memmem::find(line.as_bytes(), mark.as_bytes()).is_some();
+            let lines: Vec<&str> = text.lines().filter(is_escaped).collect();
+            push(decode(&lines.join("\n")));
+        }
     }
-    if memchr::memmem::find_iter(bytes, b"&#").nth(3).is_some() {
-        push(escapes::unescape_entities(text));
-    }
-    if memchr::memchr_iter(b'\\', bytes).nth(5).is_some() {
-        push(escapes::unescape_backslashes(text));
-    }
-    if memchr::memmem::find_iter(bytes, b"\xf3\xa0")
-        .nth(3)
-        .is_some()
+    if present.has(0xf3)
+        && memchr::memmem::find_iter(bytes, b"\xf3\xa0")
+            .nth(3)
+            .is_some()
     {
         push(escapes::tags(text));
     }
-    if memchr::memmem::find_iter(bytes, b"+").nth(1).is_some() && text.contains(['"', '\'']) {
-        push(escapes::join_strings(text));
-    }
 }
 
-/// The text, or the parts of it that are no language, behind a cipher of letters.
+/// The text, or the stretches of it that are no language, behind a cipher of letters.
 fn ciphers(text: &str, shape: &Shape, views: &mut Vec<View>) {
-    let mut parts = 0;
-    let mut end = 0;
-    let mut decode = |part: &str, start: usize| {
-        let part = part
-            .get(..part.floor_char_boundary(LONGEST_PART))
-            .unwrap_or_default();
-        let range = start..start + part.len();
-        let decoded = [
-            Some(ciphers::reversed(part)),
-            Some(ciphers::words_reversed(part)),
-            ciphers::turned(part),
-        ];
-        views.extend(decoded.into_iter().flatten().map(|text| View {
-            text,
-            range: range.clone(),
-        }));
+    let whole = 0..text.len();
+    let odd = if shape.words >= 4 && !shape.is_language() {
+        std::slice::from_ref(&whole)
+    } else {
+        &shape.odd
     };
-    if shape.words >= 4 && !shape.is_language() {
-        decode(text, 0);
-        return;
-    }
-    // A cipher needs an announcement, or a line of its own.
-    for part in text.split([':', '\n', '"', '`']) {
-        let start = end;
-        end = start + part.len() + 1;
-        if part.len() < 24 || parts >= MOST_PARTS {
-            continue;
-        }
-        let shape = self::shape(part);
-        if shape.words >= 4
-            && !shape.is_language()
-            && (shape.mixed_words + shape.numbers) * 4 <= shape.words
-        {
-            parts += 1;
-            decode(part, start);
+    for stretch in odd {
+        let mut start = stretch.start;
+        while start < stretch.end {
+            let end = text.floor_char_boundary((start + LONGEST_PART).min(stretch.end));
+            let part = text.get(start..end).unwrap_or_default();
+            let decoded = [ciphers::turned(part), ciphers::mirrored(part)];
+            views.extend(decoded.into_iter().flatten().map(|text| View {
+                text,
+                range: start..end,
+            }));
+            // At least one character.
+            start = end.max(start + 1);
         }
     }
 }

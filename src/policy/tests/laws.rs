@@ -116,6 +116,8 @@ const FRAGMENTS: &[&str] = &[
     "CVV: 123",
     "Cardholder: Jane Q. Doe",
     "cardholder",
+    "name on card: ",
+    "Jane ",
     "born on ",
     "March 14, 1985",
     "14 March ",

@@ -1,44 +1,47 @@
-//! The name on a payment card (PCI DSS v4.0, "cardholder data"), after "cardholder" or "name on card".
+//! The name on a payment card (PCI DSS v4.0, "cardholder data"), after "cardholder:" or "name on card:".
 //!
 //! Two to four words that begin with capitals.
 
-use memchr::memmem;
+use super::{Outcome, Window, reader::Reader};
+use crate::present::Present;
 
-use super::{CONTEXT, Outcome, Window, reader::Reader};
+/// What announces a name, before a colon or an equals sign.
+const ANNOUNCEMENTS: [&str; 8] = [
+    "cardholder",
+    "cardholder name",
+    "cardholder's name",
+    "card holder",
+    "card holder name",
+    "cardholdername",
+    "name on card",
+    "name on the card",
+];
+/// How far an announcement reaches, and how far a name may stand behind its colon: both within the context of a detector.
+const NEAR: usize = 32;
+const MAX_GAP: usize = 16;
 
-/// Parts of the words that announce a name, in the ways that they are written.
-const ANNOUNCEMENTS: [&[u8]; 4] = [b"ardholder", b"ARDHOLDER", b"ame on card", b"AME ON CARD"];
-
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
-    let from = window.from.saturating_sub(CONTEXT);
+pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
+    if !present.has(b':') && !present.has(b'=') {
+        return;
+    }
+    let from = window.from.saturating_sub(MAX_GAP);
     let rest = window.bytes().get(from..).unwrap_or_default();
-    for announcement in ANNOUNCEMENTS {
-        for place in memmem::find_iter(rest, announcement) {
-            note(judge(window, from + place + announcement.len()));
+    for place in memchr::memchr2_iter(b':', b'=', rest) {
+        let at = from + place;
+        let end = at - usize::from(matches!(window.before(at), b'"' | b'\'' | b' '));
+        // The last letter of what announces a name.
+        let may_announce = matches!(window.before(end), b'r' | b'e' | b'd' | b'R' | b'E' | b'D');
+        if may_announce && window.words_end(end, NEAR, &ANNOUNCEMENTS) == Some(end) {
+            note(judge(window, at));
         }
     }
 }
 
-fn judge(window: &Window<'_>, behind: usize) -> Outcome {
-    let mut reader = Reader::new(window, behind);
-    let gap = reader.run(16, |byte| {
-        matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'' | b'_' | b'-')
-    });
-    let mut start = if gap.is_empty() {
-        return Outcome::Nothing;
-    } else {
-        reader.at
-    };
-    for filler in [b"name".as_slice(), b"is"] {
-        let mut ahead = reader.clone();
-        if ahead.word().eq_ignore_ascii_case(filler) {
-            ahead.run(6, |byte| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\''));
-            start = ahead.at;
-            reader.accept(ahead);
-        } else {
-            reader.reject(&ahead);
-        }
-    }
+/// Judges what stands behind the colon at `at`.
+fn judge(window: &Window<'_>, at: usize) -> Outcome {
+    let mut reader = Reader::new(window, at + 1);
+    reader.run(MAX_GAP - 2, |byte| matches!(byte, b' ' | b'"' | b'\''));
+    let start = reader.at;
     let mut end = None;
     for count in 0..4 {
         let mut ahead = reader.clone();
@@ -67,7 +70,7 @@ mod tests {
             &[(CardholderName, "Jane Q. Doe")],
         );
         check(
-            "Name on card is John Smith, exp 12/27",
+            "Name on card: John Smith, exp 12/27",
             &[(CardholderName, "John Smith")],
         );
         check(

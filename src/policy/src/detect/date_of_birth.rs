@@ -52,16 +52,18 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         return Outcome::Nothing;
     }
     let start = month_before(window, digit).unwrap_or(digit);
-    if !window.has_words(start, NEAR, CONTEXT_WORDS) {
-        return Outcome::Nothing;
-    }
     let mut reader = Reader::new(window, digit);
     let end = if start < digit {
         day_and_year(&mut reader)
     } else {
         date(&mut reader)
     };
-    reader.outcome(start, end)
+    // Few numbers are dates; the words before them are looked at last.
+    match reader.outcome(start, end) {
+        Outcome::Nothing => Outcome::Nothing,
+        outcome if window.has_words(start, NEAR, CONTEXT_WORDS) => outcome,
+        _ => Outcome::Nothing,
+    }
 }
 
 /// Where a month may begin that a day would follow.

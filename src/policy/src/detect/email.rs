@@ -3,6 +3,8 @@
 //! Anchor: `@`. The local part is what precedes it, at most 64 characters; the domain is the longest run
 //! after it that ends in an alphabetic label. Not found: quoted local parts, address literals.
 
+use crate::present::Present;
+
 use super::{Outcome, Window};
 
 /// RFC 5321 §4.5.3.1.1.
@@ -10,7 +12,7 @@ const MAX_LOCAL: usize = 64;
 /// RFC 5321 §4.5.3.1.2.
 const MAX_DOMAIN: usize = 255;
 
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome)) {
     let rest = window.bytes().get(window.from..).unwrap_or_default();
     for at in memchr::memchr_iter(b'@', rest) {
         note(judge(window, window.from + at));

@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::present::Present;
+
 use super::{Outcome, Window, digits::Groups};
 
 /// Longest run that can hold an IPv6 text: 45 bytes with an embedded IPv4 address, and punctuation around it.
@@ -45,7 +47,7 @@ pub(super) fn judge_v4(window: &Window<'_>, groups: &Groups) -> Outcome {
     }
 }
 
-pub(super) fn scan_v6(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+pub(super) fn scan_v6(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome)) {
     let bytes = window.bytes();
     let rest = bytes.get(window.from..).unwrap_or_default();
     let mut seen_to = window.from;

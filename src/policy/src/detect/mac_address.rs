@@ -2,21 +2,27 @@
 //!
 //! Also three groups of four joined by dots, as Cisco writes them. All zeros and the broadcast address name no device.
 
+use crate::present::Present;
+
 use super::{Outcome, Window};
 
 const LEN: usize = 17;
 const DOTTED_LEN: usize = 14;
 
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
     let rest = window.bytes().get(window.from..).unwrap_or_default();
-    for place in memchr::memchr2_iter(b':', b'-', rest) {
-        if let Some(start) = (window.from + place).checked_sub(2) {
-            note(judge(window, start));
+    if present.has(b':') || present.has(b'-') {
+        for place in memchr::memchr2_iter(b':', b'-', rest) {
+            if let Some(start) = (window.from + place).checked_sub(2) {
+                note(judge(window, start));
+            }
         }
     }
-    for place in memchr::memchr_iter(b'.', rest) {
-        if let Some(start) = (window.from + place).checked_sub(4) {
-            note(dotted(window, start));
+    if present.has(b'.') && present.has(b'0') {
+        for place in memchr::memchr_iter(b'.', rest) {
+            if let Some(start) = (window.from + place).checked_sub(4) {
+                note(dotted(window, start));
+            }
         }
     }
     if !window.complete {

@@ -3,6 +3,8 @@
 //! A value has at least twelve characters, letters and two digits; behind names that end in "key" or "login" only, it must look random. Not found:
 //! short passwords, and names with many meanings.
 
+use crate::present::Present;
+
 use super::{Outcome, Window, api_key::is_placeholder};
 
 /// Names of settings that hold a secret, in lower case without separators.
@@ -90,7 +92,10 @@ enum Name {
     Other,
 }
 
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
+    if !present.has(b':') && !present.has(b'=') {
+        return;
+    }
     // A value may begin here whose name was settled before.
     let start = window.from.saturating_sub(MAX_GAP + LONGEST_SCHEME);
     let rest = window.bytes().get(start..).unwrap_or_default();
@@ -183,6 +188,25 @@ fn is_code(value: &[u8]) -> bool {
     value.contains(&b'.') && value.len() < 60 && value.split(|byte| *byte == b'.').all(is_word)
 }
 
+/// Whether a name has any of the parts that names of secrets have: a look at its letters that spares nearly all names the lists.
+fn has_stem(name: &[u8]) -> bool {
+    name.iter().enumerate().any(|(place, letter)| {
+        let stems: &[&[u8]] = match letter {
+            b'k' => &[b"key"],
+            b't' => &[b"token"],
+            b's' => &[b"secret"],
+            b'p' => &[b"passw", b"pwd"],
+            b'c' => &[b"credential", b"clientid"],
+            b'u' => &[b"userauth"],
+            b'a' => &[b"accessid", b"authorization"],
+            b'l' => &[b"login"],
+            _ => return false,
+        };
+        let rest = name.get(place..).unwrap_or_default();
+        stems.iter().any(|stem| rest.starts_with(stem))
+    })
+}
+
 /// The name that `before` ends in, up to an `=` or `:`.
 fn name(before: &[u8]) -> Name {
     let mut name = [0; MAX_NAME];
@@ -204,6 +228,9 @@ fn name(before: &[u8]) -> Name {
         }
     }
     let name = name.get(MAX_NAME - len..).unwrap_or_default();
+    if !has_stem(name) {
+        return Name::Other;
+    }
     let holds = |words: &[&[u8]]| {
         words
             .iter()
@@ -232,6 +259,16 @@ mod tests {
         check(
             "HEROKU_KEY: 12345678-abcd-4bcd-9bcd-1234567890ab",
             &[(ApiKey, "12345678-abcd-4bcd-9bcd-1234567890ab")],
+        );
+    }
+
+    #[test]
+    fn every_name_has_a_stem() {
+        assert!(
+            super::SECRET_NAMES
+                .iter()
+                .chain(super::ENDINGS)
+                .all(|name| super::has_stem(name))
         );
     }
 

@@ -1,6 +1,8 @@
 //! Keys without a prefix of their own that can be told by their shape: client secrets of Azure, tokens of Discord and Telegram bots, keys of
 //! Mailchimp and Twilio, and what stands behind `curl --user`. Sources: the services' documentation.
 
+use crate::present::Present;
+
 use super::{Outcome, Window};
 
 /// Longest key of these.
@@ -20,11 +22,23 @@ const STAND_INS: [&[u8]; 6] = [
     b"test",
 ];
 
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+/// Keys that have digits, by a byte that they need too, what they are looked for by, and how they are judged.
+const BY_DIGITS: [(u8, &[u8], Judge); 6] = [
+    (b'~', b"Q~", azure),
+    (b':', b":AA", telegram),
+    (b'.', b".", discord),
+    (b'-', b"-us", mailchimp),
+    (0, b"SK", twilio),
+    (0, b"AC", twilio),
+];
+
+type Judge = fn(&Window<'_>, usize) -> Outcome;
+
+pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
     // What `-u` announces may begin here although the `-u` was settled before.
     let start = window.from.saturating_sub(MAX_GAP);
     let rest = window.bytes().get(start..).unwrap_or_default();
-    let mut anchors = |needle: &[u8], judge: fn(&Window<'_>, usize) -> Outcome| {
+    let mut anchors = |needle: &[u8], judge: Judge| {
         for place in memchr::memmem::find_iter(rest, needle) {
             match judge(window, start + place) {
                 Outcome::Nothing => {}
@@ -32,13 +46,16 @@ pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
             }
         }
     };
-    anchors(b"Q~", azure);
-    anchors(b":AA", telegram);
-    anchors(b".", discord);
-    anchors(b"-us", mailchimp);
-    anchors(b"SK", twilio);
-    anchors(b"AC", twilio);
-    anchors(b"-u", curl_user);
+    if present.has(b'-') {
+        anchors(b"-u", curl_user);
+    }
+    if present.has(b'0') {
+        for (byte, needle, judge) in BY_DIGITS {
+            if byte == 0 || present.has(byte) {
+                anchors(needle, judge);
+            }
+        }
+    }
     if !window.complete {
         let part = |byte: &&u8| is_part(**byte) || **byte == b':';
         let open = window

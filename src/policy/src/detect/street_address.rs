@@ -121,15 +121,23 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     {
         return Outcome::Nothing;
     }
-    if window.has_words(start, 12, &["po box", "p.o. box", "post office box"]) {
+    if matches!(window.before(start), b' ')
+        && window.has_words(start, 12, &["po box", "p.o. box", "post office box"])
+    {
         let mut reader = Reader::new(window, start);
         reader.digits(8);
         reader.peek();
         return reader.outcome(start, Some(reader.at));
     }
+    // Few numbers are followed by a street, whatever stands before them.
     let mut reader = Reader::new(window, start);
-    let is_named = window.has_words(start, NEAR, CONTEXT_WORDS);
-    let end = address(&mut reader, is_named);
+    let end = address(&mut reader, true);
+    let outcome = reader.outcome(start, end);
+    if outcome == Outcome::Nothing || window.has_words(start, NEAR, CONTEXT_WORDS) {
+        return outcome;
+    }
+    let mut reader = Reader::new(window, start);
+    let end = address(&mut reader, false);
     reader.outcome(start, end)
 }
 

@@ -1,15 +1,19 @@
 //! URLs with a user name and a password before the host (RFC 3986 §3.2.1), as in connection strings. The whole URL is the value: its
 //! path and query often carry more of the kind.
 
+use crate::present::Present;
+
 use super::{Outcome, Window};
 
 const MAX_SCHEME: usize = 24;
 const MAX_URL: usize = 1024;
 
-pub(super) fn scan(window: &Window<'_>, note: &mut dyn FnMut(Outcome)) {
+pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
     let rest = window.bytes().get(window.from..).unwrap_or_default();
-    for place in memchr::memmem::find_iter(rest, b"://") {
-        note(judge(window, window.from + place));
+    if present.has(b':') {
+        for place in memchr::memmem::find_iter(rest, b"://") {
+            note(judge(window, window.from + place));
+        }
     }
     if !window.complete {
         note(Outcome::Open(scheme_start(window, open_end(window))));

@@ -15,19 +15,32 @@ const MIN_LINE: usize = 40;
 /// Those in `lines` were decoded together.
 pub(super) fn runs(text: &str, lines: &Range<usize>, decodes_base64: bool, views: &mut Vec<View>) {
     let bytes = text.as_bytes();
-    let mut start = 0;
-    while start < bytes.len() {
-        let rest = bytes.get(start..).unwrap_or_default();
-        let len = rest.iter().take_while(|byte| is_digit(**byte)).count();
-        if len >= MIN_RUN && !lines.contains(&start) {
-            let run = rest.get(..len).unwrap_or_default();
-            let decoded = decoded(run, decodes_base64);
+    let is_digit_at = |at: usize| bytes.get(at).copied().is_some_and(is_digit);
+    let mut behind = 0;
+    // A run of this length covers one of these places, wherever it begins.
+    let mut at = MIN_RUN - 1;
+    while at < bytes.len() {
+        if !is_digit_at(at) {
+            at += MIN_RUN;
+            continue;
+        }
+        let start = (behind..at)
+            .rev()
+            .take_while(|at| is_digit_at(*at))
+            .last()
+            .unwrap_or(at);
+        let end = (at..bytes.len())
+            .find(|at| !is_digit_at(*at))
+            .unwrap_or(bytes.len());
+        if end - start >= MIN_RUN && !lines.contains(&start) {
+            let decoded = decoded(bytes.get(start..end).unwrap_or_default(), decodes_base64);
             views.extend(decoded.map(|text| View {
                 text,
-                range: start..start + len,
+                range: start..end,
             }));
         }
-        start += len + 1;
+        behind = end;
+        at = end + MIN_RUN;
     }
 }
 
@@ -80,56 +93,54 @@ pub(super) fn lines(text: &str, views: &mut Vec<View>) -> Range<usize> {
 }
 
 /// `49 67 6e 6f`, `0x49, 0x67`, `73 103 110`, `01001001 01100111`: a letter for each number.
-pub(super) fn numbers(text: &str, views: &mut Vec<View>) {
-    let value: [fn(&str) -> Option<u8>; 3] = [
-        |token| {
-            (token.len() == 8)
-                .then(|| u8::from_str_radix(token, 2).ok())
-                .flatten()
+pub(super) fn numbers(text: &str, rows: &[Range<usize>], views: &mut Vec<View>) {
+    for row in rows {
+        let part = text.get(row.clone()).unwrap_or_default();
+        let numbers = part.split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';'));
+        row_of_numbers(
+            &numbers
+                .filter(|number| !number.is_empty())
+                .collect::<Vec<_>>(),
+            row,
+            views,
+        );
+    }
+}
+
+/// What a row of numbers says, in each notation.
+fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
+    if row.len() < MIN_NUMBERS {
+        return;
+    }
+    let in_radix = |token: &str, len: usize, radix: u32| {
+        (token.len() == len)
+            .then(|| u8::from_str_radix(token, radix).ok())
+            .flatten()
+    };
+    let notations: [&dyn Fn(&str) -> Option<u8>; 3] = [
+        &|token| in_radix(token, 8, 2),
+        &|token| {
+            in_radix(
+                token.trim_start_matches("0x").trim_start_matches("\\x"),
+                2,
+                16,
+            )
         },
-        |token| {
-            let token = token.trim_start_matches("0x").trim_start_matches("\\x");
-            (token.len() == 2)
-                .then(|| u8::from_str_radix(token, 16).ok())
-                .flatten()
-        },
-        |token| {
+        &|token| {
             (token.len() <= 3)
                 .then(|| token.parse().ok())
                 .flatten()
                 .filter(|value| matches!(value, 9 | 10 | 13 | 32..=126))
         },
     ];
-    for value in value {
-        let mut letters = Vec::new();
-        let mut range: Range<usize> = 0..0;
-        let mut end = 0;
-        for token in text.split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';')) {
-            let start = end;
-            end = start + token.len() + 1;
-            match value(token) {
-                Some(letter) => {
-                    if letters.is_empty() {
-                        range.start = start;
-                    }
-                    letters.push(letter);
-                    range.end = (end - 1).min(text.len());
-                }
-                None if token.is_empty() => {}
-                None => end_of_numbers(&mut letters, &range, views),
-            }
+    for notation in notations {
+        let letters: Vec<u8> = row.iter().filter_map(|token| notation(token)).collect();
+        if letters.len() * 10 >= row.len() * 9 {
+            views.extend(readable(letters).map(|text| View {
+                text,
+                range: range.clone(),
+            }));
         }
-        end_of_numbers(&mut letters, &range, views);
-    }
-}
-
-fn end_of_numbers(letters: &mut Vec<u8>, range: &Range<usize>, views: &mut Vec<View>) {
-    let letters = std::mem::take(letters);
-    if letters.len() >= MIN_NUMBERS {
-        views.extend(readable(letters).map(|text| View {
-            text,
-            range: range.clone(),
-        }));
     }
 }
 

@@ -99,9 +99,5 @@ pub(super) fn tags(text: &str) -> String {
 
 /// `"Ign" + "ore"`: strings that are joined again.
 pub(super) fn join_strings(text: &str) -> String {
-    let mut out = text.to_owned();
-    for joint in ["\" + \"", "' + '", "\"+\"", "'+'", "\" . \"", "\" & \""] {
-        out = out.replace(joint, "");
-    }
-    out
+    text.replace("\" + \"", "").replace("' + '", "")
 }
