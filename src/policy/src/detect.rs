@@ -62,6 +62,9 @@ use crate::present::Present;
 /// How many bytes before a value a detector may look at.
 pub const CONTEXT: usize = 64;
 
+/// A key of letters and underscores alone has at least as many bytes.
+const SHORTEST_WORDY_KEY: usize = 16;
+
 /// Identifiers of a fixed form.
 static FORMS: [&Form; 30] = [
     &cvv::FORM,
@@ -275,6 +278,10 @@ impl Scanner {
         };
         let from = window.from.saturating_sub(CONTEXT);
         let present = Present::of(window.bytes().get(from..).unwrap_or_default());
+        // Member names and other short words: what has no digit and no sign is no value, but for long keys.
+        if window.complete && present.is_empty() && window.text.len() < SHORTEST_WORDY_KEY {
+            return window.text.len();
+        }
         for (entity, scan) in &self.text_detectors {
             scan(window, present, &mut |outcome| note(*entity, outcome));
         }

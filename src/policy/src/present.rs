@@ -5,7 +5,7 @@
 pub(crate) struct Present(u16);
 
 /// The bytes that are told apart; the first stands for all digits.
-const WATCHED: &[u8] = b"0:=-.~%&\\+\xf3";
+const WATCHED: &[u8] = b"0:=-.~%&\\+\xf3@";
 
 const CLASSES: [u16; 256] = classes();
 
@@ -35,6 +35,11 @@ impl Present {
         Self(bytes.iter().fold(0, |seen, byte| {
             seen | CLASSES.get(usize::from(*byte)).copied().unwrap_or(0)
         }))
+    }
+
+    /// Whether none of them occurs.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether `byte`, one of the watched ones, occurs.

@@ -107,6 +107,9 @@ pub(super) fn numbers(text: &str, rows: &[Range<usize>], views: &mut Vec<View>) 
     }
 }
 
+/// From a number to its letter.
+type Notation<'n> = &'n dyn Fn(&str) -> Option<u8>;
+
 /// What a row of numbers says, in each notation.
 fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
     if row.len() < MIN_NUMBERS {
@@ -117,7 +120,7 @@ fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
             .then(|| u8::from_str_radix(token, radix).ok())
             .flatten()
     };
-    let notations: [&dyn Fn(&str) -> Option<u8>; 3] = [
+    let notations: [Notation<'_>; 3] = [
         &|token| in_radix(token, 8, 2),
         &|token| {
             in_radix(
