@@ -171,25 +171,37 @@ impl<'t> Window<'t> {
             *place = byte.to_ascii_lowercase();
         }
         let lower = lower.get(..context.len()).unwrap_or_default();
+        if lower.is_empty() {
+            return None;
+        }
         let ends = words.iter().filter_map(|word| {
             let (word, may_go_on) = word
                 .strip_suffix('*')
                 .map_or((*word, false), |word| (word, true));
-            let places = memchr::memmem::find_iter(lower, word).filter(|place| {
-                let before = self.before(start + place);
-                let behind = start + place + word.len();
-                let begins = !before.is_ascii_alphanumeric()
-                    || before.is_ascii_lowercase() && self.byte(start + place).is_ascii_uppercase();
-                let is_marker = self
-                    .bytes()
-                    .get(behind..)
-                    .unwrap_or_default()
-                    .starts_with(b"_REDACTED");
-                begins && (may_go_on || self.ends_word(behind)) && !is_marker
-            });
-            places.last().map(|place| start + place + word.len())
+            // Sixty bytes: a searcher would cost more to make than to do without.
+            let mut places = (0..(lower.len() + 1).saturating_sub(word.len())).rev();
+            let place = places.find(|place| {
+                lower
+                    .get(*place..)
+                    .is_some_and(|rest| rest.starts_with(word.as_bytes()))
+                    && self.is_word(start + place, start + place + word.len(), may_go_on)
+            })?;
+            Some(start + place + word.len())
         });
         ends.max()
+    }
+
+    /// Whether a word begins at `at` and ends at `end`, and is no part of a marker of ours.
+    fn is_word(&self, at: usize, end: usize, may_go_on: bool) -> bool {
+        let before = self.before(at);
+        let begins = !before.is_ascii_alphanumeric()
+            || before.is_ascii_lowercase() && self.byte(at).is_ascii_uppercase();
+        let is_marker = self
+            .bytes()
+            .get(end..)
+            .unwrap_or_default()
+            .starts_with(b"_REDACTED");
+        begins && (may_go_on || self.ends_word(end)) && !is_marker
     }
 
     /// Whether a word ends at `at`, perhaps after an `s`.
