@@ -3,7 +3,26 @@
 //! Written without separators or in groups joined by one kind of separator (space or hyphen), the first group
 //! of four digits. Digit runs that are part of a longer hyphenated or dotted number are left alone.
 
+use std::ops::Range;
+
 use super::{Outcome, Window, digits::Groups};
+
+/// After these words any issuer counts: prefixes are given out and reused.
+const CONTEXT_WORDS: &[&str] = &[
+    "card",
+    "credit card",
+    "debit",
+    "visa",
+    "mastercard",
+    "amex",
+    "maestro",
+    "cc",
+    "karte",
+    "carte",
+    "tarjeta",
+    "carta",
+];
+const NEAR: usize = 40;
 
 /// Written grouped, a card has groups of three to seven digits: 4-4-4-4, 4-6-5, 4-4-4-4-3.
 const MIN_GROUP: usize = 3;
@@ -42,14 +61,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
             may_grow = false;
             break;
         }
-        if digits >= MIN_DIGITS
-            && is_card(
-                window
-                    .bytes()
-                    .get(groups.start..group.end)
-                    .unwrap_or_default(),
-            )
-        {
+        if digits >= MIN_DIGITS && is_card(window, groups.start..group.end) {
             best = Some(group.end);
         }
     }
@@ -65,7 +77,9 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     }
 }
 
-fn is_card(text: &[u8]) -> bool {
+fn is_card(window: &Window<'_>, range: Range<usize>) -> bool {
+    let start = range.start;
+    let text = window.bytes().get(range).unwrap_or_default();
     let mut digits = [0; 19];
     let mut len = 0;
     for byte in text.iter().filter(|byte| byte.is_ascii_digit()) {
@@ -76,7 +90,9 @@ fn is_card(text: &[u8]) -> bool {
         len += 1;
     }
     let digits = digits.get(..len).unwrap_or_default();
-    has_issuer(digits) && super::checks::luhn(digits)
+    super::checks::luhn(digits)
+        && !super::checks::is_uniform(digits)
+        && (has_issuer(digits) || window.has_words(start, NEAR, CONTEXT_WORDS))
 }
 
 /// Prefixes and lengths of the networks that issue cards today.
@@ -118,6 +134,7 @@ mod tests {
             "3782 822463 10005",
             "6011000990139424",
             "3530111333300000",
+            "587428561654",
         ] {
             check(&format!("card {card}, exp 12/27"), &[(CreditCard, card)]);
         }
@@ -128,6 +145,8 @@ mod tests {
         for text in [
             "4111111111111112",
             "order 1234567890123456",
+            "card 4111111111111112",
+            "order 587428561654",
             "a4111111111111111",
             "4111-1111 1111-1111",
             "id-4111111111111111",
