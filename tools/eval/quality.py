@@ -31,6 +31,6 @@ def tables(corpora):
     refused, total = collections.Counter(), collections.Counter()
     for row, result in zip(rows, scored(rows), strict=True):
         total[row["label"]] += 1
-        refused[row["label"]] += result["quality"]["completeness"] <= 0.06
+        refused[row["label"]] += result["quality"]["refused"]
     for label in sorted(total):
         print(f"| {label} | {total[label]} | {share(refused[label], total[label])} |")

@@ -64,6 +64,8 @@ pub struct PolicyResult {
 pub struct Quality {
     /// Whether it would do.
     pub passed: bool,
+    /// Whether it refuses to answer.
+    pub refused: bool,
     /// From 0 to 1 each.
     #[serde(flatten)]
     pub dimensions: Dimensions,
@@ -156,9 +158,19 @@ impl Tally {
         let Report {
             score,
             passed,
+            refused,
             dimensions,
             assertions,
         } = report;
+        if let Some(trace) = self.trace.as_mut().filter(|_| refused) {
+            trace.findings.push(Finding {
+                entity: "refusal".to_owned(),
+                field: "answer".to_owned(),
+                start: 0,
+                end: 0,
+                score: 1.0,
+            });
+        }
         let kind = PolicyKind::QualityScorer;
         let result = PolicyResult {
             kind,
@@ -168,6 +180,7 @@ impl Tally {
             categories: Vec::new(),
             quality: Some(Quality {
                 passed,
+                refused,
                 dimensions,
                 assertions,
             }),

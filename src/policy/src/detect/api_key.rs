@@ -185,17 +185,17 @@ const PEM_END: &[u8] = b"-----END ";
 /// Between `BEGIN` and `PRIVATE KEY`: `RSA`, `OPENSSH`, `ENCRYPTED` and so on.
 const MAX_KIND: usize = 24;
 
-/// One bit per hash of the three bytes that some prefix begins with: nearly every word stops here.
-static BEGINS: [u64; 64] = begins();
+/// One bit per hash of the first bytes of the prefixes: nearly every word stops here. Three bytes for prefixes of three, four for
+/// the others.
+static OF_THREE: [u64; 64] = begins(3);
+static OF_FOUR: [u64; 64] = begins(4);
 
-const fn slot(bytes: [u8; 3]) -> (usize, u64) {
-    let [first, second, third] = bytes;
-    let number = first as u32 | (second as u32) << 8 | (third as u32) << 16;
-    let hash = number.wrapping_mul(0x9e37_79b1) >> 20;
+const fn slot(bytes: [u8; 4]) -> (usize, u64) {
+    let hash = u32::from_le_bytes(bytes).wrapping_mul(0x9e37_79b1) >> 20;
     ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
-const fn begins() -> [u64; 64] {
+const fn begins(len: usize) -> [u64; 64] {
     let mut table = [0; 64];
     let mut at = 0;
     while at <= FORMS.len() {
@@ -205,8 +205,15 @@ const fn begins() -> [u64; 64] {
         } else {
             PEM_BEGIN
         };
-        if let [first, second, third, ..] = prefix {
-            let (word, bit) = slot([*first, *second, *third]);
+        let begin = match prefix {
+            [first, second, third] if len == 3 => Some([*first, *second, *third, 0]),
+            [first, second, third, fourth, ..] if len == 4 => {
+                Some([*first, *second, *third, *fourth])
+            }
+            _ => None,
+        };
+        if let Some(begin) = begin {
+            let (word, bit) = slot(begin);
             #[expect(clippy::indexing_slicing, reason = "a slot is below 64")]
             {
                 table[word] |= bit;
@@ -217,13 +224,17 @@ const fn begins() -> [u64; 64] {
     table
 }
 
-/// Whether a prefix may begin with `bytes`, of which fewer than three say nothing.
+/// Whether a prefix may begin with `bytes`, of which fewer than four say nothing.
 fn may_begin(bytes: &[u8]) -> bool {
-    let Some(bytes) = bytes.first_chunk::<3>() else {
+    let Some([first, second, third, fourth]) = bytes.first_chunk::<4>() else {
         return true;
     };
-    let (word, bit) = slot(*bytes);
-    BEGINS.get(word).is_some_and(|bits| bits & bit != 0)
+    let is_in = |table: &[u64; 64], begin| {
+        let (word, bit) = slot(begin);
+        table.get(word).is_some_and(|bits| bits & bit != 0)
+    };
+    is_in(&OF_FOUR, [*first, *second, *third, *fourth])
+        || is_in(&OF_THREE, [*first, *second, *third, 0])
 }
 
 pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome)) {
@@ -376,6 +387,14 @@ fn private_key(window: &Window<'_>, at: usize, rest: &[u8]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::super::{Entity, tests::check};
+
+    #[test]
+    fn every_prefix_begins_as_the_tables_say() {
+        for (prefix, ..) in super::FORMS {
+            let padded = [*prefix, b"AAAA"].concat();
+            assert!(prefix.len() >= 3 && super::may_begin(&padded));
+        }
+    }
 
     #[test]
     fn keys_are_found_by_their_prefix() {

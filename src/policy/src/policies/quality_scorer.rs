@@ -13,6 +13,7 @@ use crate::{
         Dimensions, Subject, Weights,
         answers::{answers, prompt},
         assertions::{Assertion, AssertionResult, Compiled, Mode, Severity, sentences},
+        is_refusal,
     },
     verdict::Verdict,
 };
@@ -79,6 +80,8 @@ pub struct Settings {
 pub(crate) struct Report {
     pub(crate) score: f32,
     pub(crate) passed: bool,
+    /// Whether the answer refuses to answer.
+    pub(crate) refused: bool,
     pub(crate) dimensions: Dimensions,
     pub(crate) assertions: Vec<AssertionResult>,
 }
@@ -144,6 +147,7 @@ impl QualityScorer {
         Report {
             score: aggregate.min(average),
             passed,
+            refused: is_refusal(subject.answer),
             dimensions,
             assertions: results,
         }
