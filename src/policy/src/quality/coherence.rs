@@ -1,6 +1,6 @@
 //! Whether an answer is text: not a loop, not garbled, not words or letters without order.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{
     fall, share,
@@ -30,7 +30,7 @@ fn repetition(text: &str, words: &Words<'_>) -> f32 {
         .windows(2)
         .filter(|pair| matches!(pair, [left, right] if left == right))
         .count();
-    let distinct: HashSet<&[String]> = words.folded.windows(6).collect();
+    let distinct: BTreeSet<&[String]> = words.folded.windows(6).collect();
     let repeated = 1.0 - share(distinct.len(), words.len().saturating_sub(5));
     // Code repeats itself by nature, prose hardly at all.
     let is_code = text.contains("```")

@@ -1,6 +1,6 @@
 //! Whether an answer takes up what was asked, and does more than say it again.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::{Subject, fall, share, words::Words};
 
@@ -59,7 +59,7 @@ fn echo(prompt: &Words<'_>, answer: &Words<'_>) -> f32 {
         .chain(&prompt.folded)
         .cloned()
         .collect();
-    let asked: HashSet<&[String]> = twice.windows(LONG).collect();
+    let asked: BTreeSet<&[String]> = twice.windows(LONG).collect();
     let repeated = answer
         .folded
         .windows(LONG)

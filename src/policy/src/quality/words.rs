@@ -1,6 +1,6 @@
 //! The words of a text, read once for all signals.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// More are not looked at.
 const MOST: usize = 20_000;
@@ -49,8 +49,8 @@ impl<'t> Words<'t> {
     }
 
     /// Words that name a subject, each once with how often it occurs.
-    pub(super) fn subjects(&self) -> HashMap<&str, usize> {
-        let mut subjects = HashMap::new();
+    pub(super) fn subjects(&self) -> BTreeMap<&str, usize> {
+        let mut subjects = BTreeMap::new();
         for word in self
             .folded
             .iter()
