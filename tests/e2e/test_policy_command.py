@@ -43,6 +43,7 @@ def test_replay_agrees_with_the_gateway(pair, config, tmp_path):
     assert set(judged["clean"]) == {"id", "verdict", "reason_code", "policy", "policy_results", "findings"}
     assert judged["injection"]["policy_results"][0] == {
         "kind": "prompt-injection", "phase": "input", "verdict": "block", "score": pytest.approx(0.95, abs=0.05), "reason_code": "prompt_injection.detected",
+        "categories": ["instruction_override", "model"],
     }  # fmt: skip
 
 
