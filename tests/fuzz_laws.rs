@@ -44,9 +44,8 @@ fn engine(patterns: &serde_json::Value) -> Arc<Engine> {
     let config = config
         .replace("ENTITIES", &entities.join(","))
         .replace("PATTERNS", &patterns.to_string());
-    Arc::new(Engine::new(
-        FilterConfig::from_json(config.as_bytes()).unwrap(),
-    ))
+    let config = FilterConfig::from_json(config.as_bytes()).unwrap();
+    Arc::new(Engine::new(config).unwrap())
 }
 
 /// Cuts `bytes` into pieces whose lengths follow from `seed`.

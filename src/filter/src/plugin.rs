@@ -35,13 +35,15 @@ impl Plugin {
         self.engine.as_ref().map(|engine| engine.config().role)
     }
 
-    fn start(&mut self, config: FilterConfig) {
+    fn start(&mut self, config: FilterConfig) -> Result<(), String> {
+        let engine = Engine::new(config)?;
+        let config = engine.config();
         let (now, random) = (host::now_us(), random());
-        shared::prepare(&config);
+        shared::prepare(config);
         if config.role == Role::Policy {
-            Probes::start(&config);
+            Probes::start(config);
         }
-        self.engine = Some(Arc::new(Engine::new(config)));
+        self.engine = Some(Arc::new(engine));
         self.metrics = Some(Metrics {
             faults: Counter::define("keeptrusts_engine_faults_total"),
             quality: Histogram::define("keeptrusts_quality_score_percent"),
@@ -49,6 +51,7 @@ impl Plugin {
         self.exchanges = Some(Rc::new(Exchanges::new(random)));
         let chain_id = format!("{now:x}-{random:016x}");
         self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
+        Ok(())
     }
 }
 
@@ -64,11 +67,8 @@ impl RootContext for Plugin {
     /// False makes Envoy reject the configuration and keep the one it has.
     fn on_configure(&mut self, len: usize) -> bool {
         let json = host::plugin_configuration(len).unwrap_or_default();
-        match FilterConfig::from_json(&json) {
-            Ok(config) => {
-                self.start(config);
-                true
-            }
+        match FilterConfig::from_json(&json).and_then(|config| self.start(config)) {
+            Ok(()) => true,
             Err(reason) => {
                 log::error!("the filter configuration is refused: {reason}");
                 false

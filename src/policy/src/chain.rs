@@ -40,12 +40,13 @@ struct Scan {
 pub(crate) type Answer = (PolicyKind, Judgement);
 
 impl Chain {
-    /// Compiles the policies of a configuration.
-    pub fn compile(configs: &[PolicyConfig]) -> Self {
+    /// Compiles the policies of a configuration. The error names the pattern that does not compile.
+    pub fn compile(configs: &[PolicyConfig]) -> Result<Self, String> {
         let mut policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
         let mut names = Vec::new();
         for policy in &mut policies {
-            policy.number_patterns(u16::try_from(names.len()).unwrap_or(u16::MAX));
+            let first = u16::try_from(names.len()).map_err(|_| "there are too many patterns")?;
+            policy.number_patterns(first);
             let redacts = policy.redacts();
             names.extend(
                 policy
@@ -58,14 +59,12 @@ impl Chain {
             .iter()
             .find_map(|policy| policy.redaction())
             .cloned();
-        let input = Scan::compile(&policies, Phase::Input);
-        let output = Scan::compile(&policies, Phase::Output);
-        Self {
-            policies,
-            input,
-            output,
+        Ok(Self {
+            input: Scan::compile(&policies, Phase::Input)?,
+            output: Scan::compile(&policies, Phase::Output)?,
             redactor: Redactor::new(redaction.unwrap_or_default(), names),
-        }
+            policies,
+        })
     }
 
     fn phase(&self, phase: Phase) -> &Scan {
@@ -166,7 +165,7 @@ impl Scan {
         }
     }
 
-    fn compile(policies: &[Box<dyn Policy>], phase: Phase) -> Self {
+    fn compile(policies: &[Box<dyn Policy>], phase: Phase) -> Result<Self, String> {
         let mut entities = Vec::new();
         let mut phrases = Vec::new();
         let mut patterns = Vec::new();
@@ -185,14 +184,16 @@ impl Scan {
         let values = (!entities.is_empty()).then(|| Scanner::new(&entities));
         // Answers are judged as they come, and a model would need them whole.
         let asks = phase == Phase::Input && policies.iter().any(|policy| policy.model().is_some());
-        Self {
+        let models =
+            asks.then(|| Weights::load().ok_or("the weights of the models cannot be read"));
+        Ok(Self {
             policies: places,
             values,
-            patterns: PatternSet::compile(patterns.into_iter()),
+            patterns: PatternSet::compile(patterns.into_iter())?,
             phrases: PhraseSet::compile(&phrases),
-            models: asks.then(Weights::load).flatten(),
+            models: models.transpose()?,
             decodes_base64: policies.iter().all(|policy| policy.decodes_base64()),
-        }
+        })
     }
 }
 

@@ -16,18 +16,18 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Compiles `config`.
-    pub fn new(config: FilterConfig) -> Self {
-        let chain = Chain::compile(&config.policies);
+    /// Compiles `config`. The error names the pattern that does not compile.
+    pub fn new(config: FilterConfig) -> Result<Self, String> {
+        let chain = Chain::compile(&config.policies)?;
         let quality = config.policies.iter().find_map(|policy| match policy {
             PolicyConfig::QualityScorer(settings) => Some(QualityScorer::new(settings)),
             _ => None,
         });
-        Self {
+        Ok(Self {
             config,
             chain,
-            quality,
-        }
+            quality: quality.transpose()?,
+        })
     }
 
     /// The configuration it was made of.

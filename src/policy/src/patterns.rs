@@ -105,27 +105,34 @@ impl fmt::Debug for PatternSet {
 }
 
 impl PatternSet {
-    /// Compiles `patterns`, each with its place. Expressions that do not compile were refused when the configuration was read.
-    pub(crate) fn compile<'p>(patterns: impl Iterator<Item = (u16, &'p Pattern)>) -> Self {
+    /// Compiles `patterns`, each with its place. The error names the expression that does not compile.
+    pub(crate) fn compile<'p>(
+        patterns: impl Iterator<Item = (u16, &'p Pattern)>,
+    ) -> Result<Self, String> {
         let (mut expressions, mut places, mut terms) = (Vec::new(), Vec::new(), TermSet::default());
         for (place, pattern) in patterns {
             match &pattern.find {
                 Find::Regex(expression) => {
-                    expressions.extend(in_ascii(expression).ok());
+                    let ascii = in_ascii(expression)
+                        .map_err(|bad| format!("the pattern {}: {}", pattern.name, bad.problem))?;
+                    expressions.push(ascii);
                     places.push(place);
                 }
                 Find::Term { text, max_distance } => terms.add(place, text, *max_distance),
             }
         }
-        let dfa = automaton(&expressions)
-            .ok()
-            .filter(|_| !expressions.is_empty());
-        let regexes = dfa.map(|dfa| Regexes {
-            cache: Mutex::new(dfa.create_cache()),
-            dfa,
-            places,
-        });
-        Self { regexes, terms }
+        let regexes = match expressions.as_slice() {
+            [] => None,
+            some => {
+                let dfa = automaton(some).map_err(|error| format!("the patterns: {error}"))?;
+                Some(Regexes {
+                    cache: Mutex::new(dfa.create_cache()),
+                    dfa,
+                    places,
+                })
+            }
+        };
+        Ok(Self { regexes, terms })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -136,7 +143,10 @@ impl PatternSet {
     pub(crate) fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> usize {
         let mut open = window.text.len();
         if let Some(regexes) = &self.regexes {
-            open = regexes.scan(window, found).unwrap_or(window.from);
+            open = regexes.scan(window, found).unwrap_or_else(|| {
+                found.extend(regexes.everything(window));
+                open
+            });
         }
         if !self.terms.is_empty() {
             open = open.min(self.terms.scan(window, found));
@@ -146,7 +156,16 @@ impl PatternSet {
 }
 
 impl Regexes {
-    /// `None` should the automaton fail, which its configuration rules out; then nothing is released.
+    /// What is found should the automaton fail, which its configuration rules out: all there is.
+    fn everything(&self, window: &Window<'_>) -> impl Iterator<Item = PatternMatch> {
+        let range = window.from..window.text.len();
+        self.places.iter().map(move |place| PatternMatch {
+            pattern: *place,
+            range: range.clone(),
+        })
+    }
+
+    /// `None` should the automaton fail.
     fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> Option<usize> {
         let mut cache = self.cache.lock().ok()?;
         let cache = &mut *cache;
@@ -239,9 +258,7 @@ fn automaton(expressions: &[String]) -> Result<DFA, String> {
                 .skip_cache_capacity_check(true),
         )
         .syntax(syntax::Config::new())
-        .thompson(
-            thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED * expressions.len().max(1))),
-        )
+        .thompson(thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED * expressions.len())))
         .build_many(expressions)
         .map_err(|error| error.to_string())
 }
@@ -450,7 +467,8 @@ mod tests {
         };
         check(expression).unwrap();
         let mut found = Vec::new();
-        PatternSet::compile([(0, &pattern)].into_iter()).scan(&Window::whole(text), &mut found);
+        let set = PatternSet::compile([(0, &pattern)].into_iter()).unwrap();
+        set.scan(&Window::whole(text), &mut found);
         found.into_iter().map(|hit| &text[hit.range]).collect()
     }
 
@@ -477,7 +495,8 @@ mod tests {
             find: Find::Regex(text.into()),
         });
         let mut found = Vec::new();
-        PatternSet::compile((0..).zip(&patterns)).scan(&Window::whole("xabc"), &mut found);
+        let set = PatternSet::compile((0..).zip(&patterns)).unwrap();
+        set.scan(&Window::whole("xabc"), &mut found);
         assert_eq!(
             found,
             [
@@ -499,7 +518,7 @@ mod tests {
             name: "P".into(),
             find: Find::Regex(r"EMP-\d+".into()),
         };
-        let set = PatternSet::compile([(0, &pattern)].into_iter());
+        let set = PatternSet::compile([(0, &pattern)].into_iter()).unwrap();
         for (text, open) in [("an EMP", 3), ("an EMP-12", 3), ("an EMPx", 7), ("an E", 3)] {
             assert_eq!(
                 set.scan(
@@ -513,6 +532,18 @@ mod tests {
                 open,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_set_with_a_bad_expression_does_not_compile() {
+        let patterns = ["good", "(bad", "[a-z]{900}{0,900}x"].map(|expression| Pattern {
+            name: "P".into(),
+            find: Find::Regex(expression.into()),
+        });
+        let [good, bad, large] = &patterns;
+        for patterns in [[good, bad], [large, good]] {
+            assert!(PatternSet::compile((0..).zip(patterns)).is_err());
         }
     }
 

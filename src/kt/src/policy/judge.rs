@@ -63,10 +63,11 @@ struct Transcript {
 
 fn engine(file: &Path) -> Result<Arc<Engine>, Failure> {
     let gateway = load(file)?;
-    Ok(Arc::new(Engine::new(policy_filter_config(
-        &gateway,
-        &Options::default(),
-    ))))
+    let config = policy_filter_config(&gateway, &Options::default());
+    let engine = Engine::new(config);
+    engine
+        .map(Arc::new)
+        .map_err(|reason| Failure::problem(format!("error: {}: {reason}", file.display())))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -403,7 +403,7 @@ mod tests {
     use crate::{Chain, PolicyConfig, verdict::Verdict};
 
     fn score(text: &str) -> (Verdict, f32) {
-        let chain = Chain::compile(&[PolicyConfig::PromptInjection(Settings::default())]);
+        let chain = Chain::compile(&[PolicyConfig::PromptInjection(Settings::default())]).unwrap();
         let judgement = chain.judge_text(Phase::Input, text);
         (judgement[0].verdict, judgement[0].score.unwrap())
     }

@@ -94,11 +94,12 @@ pub(crate) struct QualityScorer {
 }
 
 impl QualityScorer {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            assertions: settings.assertions.iter().map(Compiled::new).collect(),
+    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
+        let assertions = settings.assertions.iter().map(Compiled::new);
+        Ok(Self {
+            assertions: assertions.collect::<Result<_, _>>()?,
             settings: settings.clone(),
-        }
+        })
     }
 
     /// The prompt of a request, as far as it is needed.

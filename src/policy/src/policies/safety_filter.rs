@@ -449,6 +449,7 @@ mod tests {
 
     fn verdict(text: &str) -> Verdict {
         Chain::compile(&[PolicyConfig::SafetyFilter(Settings::default())])
+            .unwrap()
             .judge_text(Phase::Output, text)[0]
             .verdict
     }

@@ -106,15 +106,15 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    pub(crate) fn new(assertion: &Assertion) -> Self {
+    pub(crate) fn new(assertion: &Assertion) -> Result<Self, String> {
         let pattern = match &assertion.check {
             Check::Regex(pattern) => Some((0, pattern)),
             _ => None,
         };
-        Self {
-            regex: PatternSet::compile(pattern.into_iter()),
+        Ok(Self {
+            regex: PatternSet::compile(pattern.into_iter())?,
             assertion: assertion.clone(),
-        }
+        })
     }
 
     pub(crate) fn judge(&self, subject: &Subject<'_>, dimensions: &Dimensions) -> AssertionResult {
@@ -220,6 +220,7 @@ mod tests {
             ..Subject::default()
         };
         Compiled::new(&assertion)
+            .unwrap()
             .judge(&subject, &Dimensions::of(&subject))
             .passed
     }

@@ -33,9 +33,8 @@ pub(crate) fn compile(patterns: &str) -> Arc<Engine> {
     let config = config
         .replace("ENTITIES", &entities.join(","))
         .replace(" PATTERNS", patterns);
-    Arc::new(Engine::new(
-        FilterConfig::from_json(config.as_bytes()).unwrap(),
-    ))
+    let config = FilterConfig::from_json(config.as_bytes()).unwrap();
+    Arc::new(Engine::new(config).unwrap())
 }
 
 /// An engine with every policy and entity.
