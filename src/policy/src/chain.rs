@@ -3,7 +3,7 @@
 use crate::{
     detect::{Scanner, Window},
     linear::Weights,
-    patterns::PatternSet,
+    patterns::{PatternMatch, PatternSet},
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     redact::Redactor,
@@ -77,7 +77,9 @@ impl Chain {
     /// Whether text may be replaced in `phase`.
     pub fn may_redact(&self, phase: Phase) -> bool {
         let scan = self.phase(phase);
-        scan.values.is_some() || !scan.patterns.is_empty()
+        let mut running = scan.policies.iter().filter_map(|&at| self.policies.get(at));
+        scan.values.is_some()
+            || running.any(|policy| policy.redacts() && !policy.patterns().is_empty())
     }
 
     /// The policy of this kind, if it is in the chain.
@@ -113,7 +115,7 @@ impl Chain {
             open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
         }
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
-            scan.judge_whole(models, window.text, sightings);
+            scan.judge_whole(models, &self.redactor, window.text, sightings);
         }
         sightings.settle(&self.redactor, open)
     }
@@ -141,8 +143,15 @@ impl Chain {
 }
 
 impl Scan {
-    /// Asks the models about a whole text, and about what it says when it is decoded.
-    fn judge_whole(&self, models: &Weights, text: &str, sightings: &mut Sightings) {
+    /// Asks the models about a whole text, and everything that stops an exchange about what it says when it is decoded.
+    /// What would be replaced is not looked for there: it cannot be cut out of an encoded text.
+    fn judge_whole(
+        &self,
+        models: &Weights,
+        redactor: &Redactor,
+        text: &str,
+        sightings: &mut Sightings,
+    ) {
         let (opinions, shape) = models.judge(text);
         sightings.opinions = opinions;
         for view in views(text, &shape, self.decodes_base64) {
@@ -152,6 +161,15 @@ impl Scan {
             for hit in sightings.phrases.iter_mut().skip(found) {
                 hit.range = view.range.clone();
             }
+            let mut hits = Vec::new();
+            self.patterns.scan(&Window::whole(&view.text), &mut hits);
+            hits.retain(|hit| !redactor.replaces(hit.pattern));
+            sightings
+                .patterns
+                .extend(hits.into_iter().map(|hit| PatternMatch {
+                    range: view.range.clone(),
+                    ..hit
+                }));
             let Some(decoded) = models.judge(&view.text).0 else {
                 continue;
             };

@@ -338,7 +338,10 @@ impl Scanner {
 
     /// The first position at the end of a text that goes on where something may begin.
     fn open_tail(&self, window: &Window<'_>) -> usize {
-        let mut open = digits::open_tail(window).min(Forms::open_tail(window));
+        let mut open = digits::open_tail(window);
+        if !self.forms.is_empty() {
+            open = open.min(Forms::open_tail(window));
+        }
         if self.iban || self.crypto {
             open = open.min(iban::open_tail(window));
         }
