@@ -52,6 +52,9 @@ pub(super) fn unescape_entities(text: &str) -> String {
     out
 }
 
+/// Most digits of an escape in braces: `\u{10ffff}`.
+const MAX_DIGITS: usize = 6;
+
 /// `\x49`, `\u0049` and `\u{49}`.
 pub(super) fn unescape_backslashes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -62,10 +65,12 @@ pub(super) fn unescape_backslashes(text: &str) -> String {
         let body = escape.get(1..).unwrap_or_default();
         let digits = match body.as_bytes() {
             [b'x', ..] => body.get(1..3),
-            [b'u', b'{', ..] => body
-                .get(2..)
-                .and_then(|digits| digits.split('}').next())
-                .filter(|digits| digits.len() <= 6),
+            // The brace is near or it ends another thing: a search for it would read the whole text each time.
+            [b'u', b'{', digits @ ..] => digits
+                .iter()
+                .take(MAX_DIGITS + 1)
+                .position(|byte| *byte == b'}')
+                .and_then(|len| body.get(2..2 + len)),
             [b'u', ..] => body.get(1..5),
             _ => None,
         };
@@ -100,4 +105,25 @@ pub(super) fn tags(text: &str) -> String {
 /// `"Ign" + "ore"`: strings that are joined again.
 pub(super) fn join_strings(text: &str) -> String {
     text.replace("\" + \"", "").replace("' + '", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_end_within_six_digits() {
+        assert_eq!(
+            unescape_backslashes(r"\u{49}\u{00006e}\u{67"),
+            "Ing".replace('g', r"\u{67")
+        );
+        assert_eq!(unescape_backslashes(r"\u{0000049}\u{}"), r"\u{0000049}\u{}");
+    }
+
+    #[test]
+    fn braces_that_never_end_cost_no_search() {
+        // Each would be searched for to the end of the text: half an hour instead of a moment.
+        let text = "\\u{".repeat(2 << 20);
+        assert_eq!(unescape_backslashes(&text), text);
+    }
 }
