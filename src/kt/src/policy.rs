@@ -2,10 +2,16 @@
 
 mod judge;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
 use kt_config::{Diagnostic, Gateway, Report, Severity};
+use kt_policy::policies::prompt_injection::fingerprint;
 use serde_json::{Value, json};
 
 use crate::{Failure, USAGE};
@@ -19,6 +25,8 @@ pub(crate) enum Command {
     Explain(judge::Explain),
     /// Judge recorded conversations and count the verdicts.
     Replay(judge::Replay),
+    /// Print what `trusted_system_prompts` needs for the exact text on standard input.
+    Trust,
 }
 
 /// Arguments of `kt policy lint`.
@@ -40,6 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Lint(arguments) => lint(arguments),
         Command::Explain(arguments) => judge::explain(arguments),
         Command::Replay(arguments) => judge::replay(arguments),
+        Command::Trust => trust(),
     }
 }
 
@@ -66,6 +75,26 @@ fn lint(lint: &Lint) -> Result<ExitCode, Failure> {
         }
     }
     Ok(gateway.map_or(ExitCode::from(USAGE), |_| ExitCode::SUCCESS))
+}
+
+fn trust() -> Result<ExitCode, Failure> {
+    let mut text = Vec::new();
+    io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|error| Failure::usage(format!("error: cannot read standard input: {error}")))?;
+    let Ok(text) = String::from_utf8(text) else {
+        return Err(Failure::problem("error: the text is not valid UTF-8"));
+    };
+    if text.is_empty() {
+        return Err(Failure::problem(
+            "error: there is no text on standard input",
+        ));
+    }
+    if text.ends_with('\n') {
+        eprintln!("note: the text ends in a line break, which counts");
+    }
+    println!("{}", fingerprint(&text));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn kinds(gateway: &Gateway) -> Vec<String> {

@@ -117,7 +117,10 @@ impl Chain {
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
             scan.judge_whole(models, &self.redactor, window.text, sightings);
         }
-        sightings.settle(&self.redactor, open)
+        let open = sightings.settle(&self.redactor, open);
+        sightings.is_trusted =
+            window.from == 0 && window.complete && self.trusts(phase, window.text, sightings);
+        open
     }
 
     /// Every running policy's answer on `sightings`, in chain order.
@@ -130,6 +133,14 @@ impl Chain {
         places
             .filter_map(|&place| self.policies.get(place))
             .map(|policy| (policy.kind(), policy.judge(sightings)))
+    }
+
+    /// Whether a policy that would stop `text` is told not to. Others pay no hash.
+    fn trusts(&self, phase: Phase, text: &str, sightings: &Sightings) -> bool {
+        let policies = self.phase(phase).policies.iter();
+        policies
+            .filter_map(|&place| self.policies.get(place))
+            .any(|policy| policy.judge(sightings).verdict.stops() && policy.trusts(text))
     }
 
     /// Judges one whole text.

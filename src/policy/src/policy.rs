@@ -121,6 +121,8 @@ pub struct Sightings {
     pub phrases: Vec<PhraseMatch>,
     /// What the linear models say, where they were asked: whole texts of requests.
     pub opinions: Option<Opinions>,
+    /// Whether the operator vouches for the text.
+    pub is_trusted: bool,
 }
 
 impl Sightings {
@@ -130,6 +132,7 @@ impl Sightings {
         self.marks.clear();
         self.phrases.clear();
         self.opinions = None;
+        self.is_trusted = false;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -240,6 +243,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
 
     /// Whether a message of the conversation's history is replaced where the policy would stop the exchange.
     fn is_turn_safe(&self) -> bool {
+        false
+    }
+
+    /// Whether the operator vouches for `text`, to the letter. Asked only about whole texts that the policy would stop.
+    fn trusts(&self, _text: &str) -> bool {
         false
     }
 

@@ -67,6 +67,7 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     if let Some(turn_safe) = fields.boolean("turn_safe", report) {
         settings.turn_safe = turn_safe;
     }
+    settings.trusted_system_prompts = trusted(&mut fields, report);
     if let Some(response) = fields.mapping("response", report) {
         let action = fields.get("action").is_some().then_some(settings.action);
         self::response(response, action, &mut settings, report);
@@ -136,6 +137,29 @@ fn attack_patterns(fields: &mut Fields<'_>, report: &mut Report) -> Vec<Pattern>
         patterns::regex(&any_case, PATTERN, &path, position, report)
     });
     patterns.collect()
+}
+
+/// Hashes of texts, as `kt policy trust` prints them.
+fn trusted(fields: &mut Fields<'_>, report: &mut Report) -> Vec<String> {
+    let mut hashes = Vec::new();
+    for (text, path, position) in patterns::strings(fields, "trusted_system_prompts", report) {
+        let is_hash = text.len() == 64
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hash {
+            hashes.push(text.to_owned());
+            continue;
+        }
+        report.error(
+            Code::InvalidValue,
+            &path,
+            position,
+            format!("`{path}` is no SHA-256 in lower-case hexadecimal"),
+            "write what `kt policy trust` prints for the exact text of the prompt",
+        );
+    }
+    hashes
 }
 
 fn response(
