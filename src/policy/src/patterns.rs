@@ -121,6 +121,7 @@ impl PatternSet {
                 Find::Term { text, max_distance } => terms.add(place, text, *max_distance),
             }
         }
+        terms.link();
         let regexes = match expressions.as_slice() {
             [] => None,
             some => {
