@@ -135,6 +135,47 @@ pub struct Skipped {
     pub reason: &'static str,
 }
 
+/// How many characters stand before a place of a text: counted once in steps, so that every finding costs a step only.
+struct Characters<'t> {
+    text: &'t str,
+    /// Characters before each step.
+    steps: Vec<usize>,
+}
+
+impl<'t> Characters<'t> {
+    /// Bytes.
+    const STEP: usize = 64;
+
+    fn of(text: &'t str) -> Self {
+        let mut count = 0;
+        let chunks = text.as_bytes().chunks(Self::STEP);
+        let steps = chunks.map(|chunk| {
+            let before = count;
+            count += starts(chunk);
+            before
+        });
+        Self {
+            steps: steps.collect(),
+            text,
+        }
+    }
+
+    fn before(&self, place: usize) -> usize {
+        let step = place / Self::STEP;
+        let chunk = (self.text.as_bytes()).get(step * Self::STEP..place);
+        let (step, chunk) = match self.steps.get(step) {
+            Some(count) => (*count, chunk.unwrap_or_default()),
+            None => (0, self.text.as_bytes()),
+        };
+        step + starts(chunk)
+    }
+}
+
+/// Bytes that begin a character.
+fn starts(bytes: &[u8]) -> usize {
+    (bytes.iter().filter(|byte| **byte & 0xc0 != 0x80)).count()
+}
+
 impl Tally {
     /// Enters the policies that are about to run in `phase`, so that the event names those that found nothing.
     pub(crate) fn begin(&mut self, chain: &Chain, phase: Phase) {
@@ -329,12 +370,12 @@ impl Tally {
     /// Keeps what was just seen in `text`, if anybody wants to know.
     pub(crate) fn trace(&mut self, chain: &Chain, text: &str) {
         let Some(trace) = &mut self.trace else { return };
-        let characters = |to: usize| text.get(..to).map_or(0, |before| before.chars().count());
+        let characters = Characters::of(text);
         let seen = |entity: &str, range: &Range<usize>, score| Finding {
             entity: entity.to_owned(),
             field: trace.field.clone(),
-            start: characters(range.start),
-            end: characters(range.end),
+            start: characters.before(range.start),
+            end: characters.before(range.end),
             score,
         };
         let values = self
