@@ -20,6 +20,8 @@ pub struct HoldBack {
     text: String,
     /// Where the waiting text starts. Always a character boundary.
     settled: usize,
+    /// How much of the text was scanned.
+    scanned: usize,
     /// Bytes that came before `text`.
     offset: usize,
     /// The original, where it is not what detectors see.
@@ -83,6 +85,10 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
+        if !complete && !self.has_grown() {
+            return Ok(());
+        }
+        self.scanned = self.text.len();
         let window = Window {
             text: &self.text,
             from: self.settled,
@@ -101,6 +107,15 @@ impl HoldBack {
         self.settled = end;
         self.forget();
         stop.map_or(Ok(()), Err)
+    }
+
+    /// Whether enough has come to scan again what waits. A long value that is open is read again for every eighth that it grows,
+    /// and not for every delta, so that each of its bytes costs eight readings however it was cut.
+    fn has_grown(&self) -> bool {
+        /// So many bytes wait for the next delta only.
+        const FEW: usize = 128;
+        let waited = self.scanned.saturating_sub(self.settled);
+        self.text.len() - self.scanned >= waited.saturating_sub(FEW).div_ceil(8)
     }
 
     /// Appends the original of `range` with the values in it replaced by markers.
@@ -141,6 +156,7 @@ impl HoldBack {
         self.text.drain(..keep);
         self.offset += keep;
         self.settled -= keep;
+        self.scanned -= keep;
     }
 }
 
