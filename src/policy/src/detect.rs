@@ -42,6 +42,7 @@ mod passport;
 mod phone;
 mod pl_pesel;
 mod reader;
+mod runs;
 mod shaped_key;
 mod street_address;
 mod uk_nhs;
@@ -163,6 +164,8 @@ impl<'t> Window<'t> {
     }
 
     /// The same; where the last of them ends.
+    ///
+    /// Reads the context once: words are compared only where one begins, and only those with its first letter.
     pub(crate) fn words_end(&self, at: usize, near: usize, words: &[&str]) -> Option<usize> {
         let start = at.saturating_sub(near);
         let context = self.bytes().get(start..at).unwrap_or_default();
@@ -171,37 +174,40 @@ impl<'t> Window<'t> {
             *place = byte.to_ascii_lowercase();
         }
         let lower = lower.get(..context.len()).unwrap_or_default();
-        if lower.is_empty() {
-            return None;
+        let first_letters = words
+            .iter()
+            .filter_map(|word| word.as_bytes().first())
+            .fold(0_u32, |seen, first| seen | 1 << (first & 31));
+        let mut last = None;
+        for (place, first) in lower.iter().enumerate() {
+            if first_letters & 1 << (first & 31) == 0 || !self.begins_word(start + place) {
+                continue;
+            }
+            let rest = lower.get(place..).unwrap_or_default();
+            let ends = words.iter().filter_map(|word| {
+                let (word, may_go_on) = word
+                    .strip_suffix('*')
+                    .map_or((*word, false), |word| (word, true));
+                let end = start + place + word.len();
+                (rest.starts_with(word.as_bytes()) && self.is_word_end(end, may_go_on))
+                    .then_some(end)
+            });
+            last = ends.max().max(last);
         }
-        let ends = words.iter().filter_map(|word| {
-            let (word, may_go_on) = word
-                .strip_suffix('*')
-                .map_or((*word, false), |word| (word, true));
-            // Sixty bytes: a searcher would cost more to make than to do without.
-            let mut places = (0..(lower.len() + 1).saturating_sub(word.len())).rev();
-            let place = places.find(|place| {
-                lower
-                    .get(*place..)
-                    .is_some_and(|rest| rest.starts_with(word.as_bytes()))
-                    && self.is_word(start + place, start + place + word.len(), may_go_on)
-            })?;
-            Some(start + place + word.len())
-        });
-        ends.max()
+        last
     }
 
-    /// Whether a word begins at `at` and ends at `end`, and is no part of a marker of ours.
-    fn is_word(&self, at: usize, end: usize, may_go_on: bool) -> bool {
+    /// Whether a word begins at `at`: behind what is no letter or digit, or with a capital behind a small letter.
+    fn begins_word(&self, at: usize) -> bool {
         let before = self.before(at);
-        let begins = !before.is_ascii_alphanumeric()
-            || before.is_ascii_lowercase() && self.byte(at).is_ascii_uppercase();
-        let is_marker = self
-            .bytes()
-            .get(end..)
-            .unwrap_or_default()
-            .starts_with(b"_REDACTED");
-        begins && (may_go_on || self.ends_word(end)) && !is_marker
+        !before.is_ascii_alphanumeric()
+            || before.is_ascii_lowercase() && self.byte(at).is_ascii_uppercase()
+    }
+
+    /// Whether a word ends at `end`, and is no part of a marker of ours.
+    fn is_word_end(&self, end: usize, may_go_on: bool) -> bool {
+        let rest = self.bytes().get(end..).unwrap_or_default();
+        (may_go_on || self.ends_word(end)) && !rest.starts_with(b"_REDACTED")
     }
 
     /// Whether a word ends at `at`, perhaps after an `s`.
@@ -281,10 +287,9 @@ impl Scanner {
     pub fn scan(&self, window: &Window<'_>, found: &mut Vec<Span>) -> usize {
         let mut open = window.text.len();
         let mut note = |entity, outcome| match outcome {
-            Outcome::Found { start, end } if start >= window.from => found.push(Span {
-                label: Label::Entity(entity),
-                range: start..end,
-            }),
+            Outcome::Found { start, end } if start >= window.from => {
+                add(found, Label::Entity(entity), start..end);
+            }
             Outcome::Open(start) => open = open.min(start.max(window.from)),
             _ => {}
         };
@@ -349,6 +354,16 @@ impl Scanner {
             open = open.min(date_of_birth::open_tail(window));
         }
         open
+    }
+}
+
+/// Adds a value. One that overlaps the last of its kind prolongs it, so that a text of anchors inside each other's values has few.
+fn add(found: &mut Vec<Span>, label: Label, range: Range<usize>) {
+    match found.last_mut() {
+        Some(last) if last.label == label && last.range.contains(&range.start) => {
+            last.range.end = last.range.end.max(range.end);
+        }
+        _ => found.push(Span { label, range }),
     }
 }
 

@@ -5,9 +5,11 @@
 //! must have a digit, which random ones of this length have, and no placeholder. Values of settings whose name says that they are secret are
 //! found by `named_secret.rs`, keys of a shape without a prefix by `shaped_key.rs`. Not found: other keys, and short passwords.
 
+use std::ops::Range;
+
 use crate::present::Present;
 
-use super::{Outcome, Window};
+use super::{Outcome, Window, runs::Runs};
 
 /// Longest key that is replaced as a whole.
 pub(super) const MAX_KEY: usize = 4096;
@@ -237,7 +239,81 @@ fn may_begin(bytes: &[u8]) -> bool {
         || is_in(&OF_THREE, [*first, *second, *third, 0])
 }
 
+/// How many bytes of a prefix tell where its forms lie.
+const BEGIN: usize = 3;
+const BUCKETS: usize = 64;
+
+/// Forms by the hash of how their prefixes begin, and where each hash starts: an anchor is compared with a few of them only.
+static ORDER: [u8; FORMS.len()] = buckets().0;
+static STARTS: [u8; BUCKETS + 1] = buckets().1;
+
+const fn bucket(first: u8, second: u8, third: u8) -> usize {
+    let bytes = u32::from_le_bytes([first, second, third, 0]);
+    (bytes.wrapping_mul(0x9e37_79b1) >> 26) as usize
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "bounded by the loops; evaluated at compile time, where a place out of bounds does not compile"
+)]
+const fn buckets() -> ([u8; FORMS.len()], [u8; BUCKETS + 1]) {
+    let mut order = [0; FORMS.len()];
+    let mut starts = [0; BUCKETS + 1];
+    let (mut count, mut wanted) = (0, 0);
+    while wanted < BUCKETS {
+        let mut form = 0;
+        while form < FORMS.len() {
+            let prefix = FORMS[form].0;
+            if bucket(prefix[0], prefix[1], prefix[2]) == wanted {
+                order[count] = form as u8;
+                count += 1;
+            }
+            form += 1;
+        }
+        wanted += 1;
+        starts[wanted] = count as u8;
+    }
+    (order, starts)
+}
+
+/// The forms whose prefix may begin as `rest` does, in their order.
+fn forms_for(rest: &[u8]) -> impl Iterator<Item = &'static Form> {
+    let range = match rest.first_chunk::<BEGIN>() {
+        Some([first, second, third]) => {
+            let bucket = bucket(*first, *second, *third);
+            let start = |at: usize| STARTS.get(at).copied().map_or(0, usize::from);
+            start(bucket)..start(bucket + 1)
+        }
+        None => 0..ORDER.len(),
+    };
+    let places = ORDER.get(range).unwrap_or_default();
+    places.iter().filter_map(|at| FORMS.get(usize::from(*at)))
+}
+
+/// What was measured of a text so far.
+#[derive(Default)]
+struct Measured {
+    /// By [`Alphabet`].
+    runs: Runs<5>,
+    /// Stretches without a digit.
+    without_digits: Runs<1>,
+}
+
+impl Measured {
+    fn run(&mut self, bytes: &[u8], at: usize, alphabet: Alphabet) -> usize {
+        let fits = |byte| alphabet.has(byte);
+        self.runs.end(alphabet as usize, bytes, at, fits) - at
+    }
+
+    fn has_digit(&mut self, bytes: &[u8], key: Range<usize>) -> bool {
+        let digit = (self.without_digits).end(0, bytes, key.start, |byte| !byte.is_ascii_digit());
+        digit < key.end
+    }
+}
+
 pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome)) {
+    let mut measured = Measured::default();
     let mut before = window.before(window.from);
     let rest = window.bytes().get(window.from..).unwrap_or_default();
     for (place, byte) in rest.iter().copied().enumerate() {
@@ -245,7 +321,7 @@ pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome
             && (byte.is_ascii_alphabetic() || byte == b'-' && before != b'-');
         before = byte;
         if starts && may_begin(rest.get(place..).unwrap_or_default()) {
-            match judge(window, window.from + place) {
+            match judge(window, window.from + place, &mut measured) {
                 Outcome::Nothing => {}
                 outcome => note(outcome),
             }
@@ -253,30 +329,22 @@ pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome
     }
 }
 
-fn judge(window: &Window<'_>, at: usize) -> Outcome {
+fn judge(window: &Window<'_>, at: usize, measured: &mut Measured) -> Outcome {
     let rest = window.bytes().get(at..).unwrap_or_default();
     if rest.first() == Some(&b'-') {
         return private_key(window, at, rest);
     }
     let may_follow = !window.complete;
     let mut outcome = Outcome::Nothing;
-    let begin = rest.first_chunk::<3>();
-    for (prefix, min, max, alphabet) in FORMS {
-        // Two numbers are compared faster than two texts.
-        if begin.is_some() && prefix.first_chunk::<3>() != begin {
-            continue;
-        }
+    for (prefix, min, max, alphabet) in forms_for(rest) {
         let Some(after) = rest.strip_prefix(*prefix) else {
             if may_follow && prefix.starts_with(rest) {
                 outcome = Outcome::Open(at);
             }
             continue;
         };
-        let run = after
-            .iter()
-            .take(*max + 1)
-            .take_while(|byte| alphabet.has(**byte))
-            .count();
+        let start = at + prefix.len();
+        let run = measured.run(window.bytes(), start, *alphabet);
         if run == after.len() && run <= *max && may_follow {
             return Outcome::Open(at);
         }
@@ -286,31 +354,35 @@ fn judge(window: &Window<'_>, at: usize) -> Outcome {
         }
         let key = after.get(..run.min(*max)).unwrap_or_default();
         let key = key.strip_suffix(b".").unwrap_or(key);
-        if key.len() >= *min && is_key(prefix, key) {
-            return Outcome::Found {
-                start: at,
-                end: at + prefix.len() + key.len(),
-            };
+        let end = start + key.len();
+        if key.len() >= *min && is_key(window.bytes(), prefix, start..end, measured) {
+            return Outcome::Found { start: at, end };
         }
     }
     outcome
 }
 
-fn is_key(prefix: &[u8], key: &[u8]) -> bool {
-    let has_digit = key.iter().any(u8::is_ascii_digit);
+fn is_key(bytes: &[u8], prefix: &[u8], range: Range<usize>, measured: &mut Measured) -> bool {
+    let start = range.start;
+    let key = bytes.get(range.clone()).unwrap_or_default();
     match prefix {
         // Three parts, the second an object too.
         b"eyJ" => {
-            let mut parts = key.split(|byte| *byte == b'.');
-            parts.next().is_some() && parts.next().is_some_and(|part| part.starts_with(b"eyJ"))
+            let dot = measured.run(bytes, start, Alphabet::Token);
+            key.get(dot..).is_some_and(|rest| rest.starts_with(b".eyJ"))
         }
         // Without digits by chance; capitals alone are no word at this length.
         b"AKIA" | b"ASIA" | b"ABIA" | b"ACCA" => key.iter().any(|byte| *byte != b'X'),
         b"hf_" | b"api_org_" => {
-            (has_digit || looks_random(key)) && !key.contains(&b'_') && !is_placeholder(key)
+            !key.contains(&b'_')
+                && (measured.has_digit(bytes, range) || looks_random(key))
+                && !is_placeholder(key)
         }
         // Long enough to be no word, whatever is in it.
-        _ => (has_digit || key.len() >= 30 && prefix.ends_with(b"_")) && !is_placeholder(key),
+        _ => {
+            (key.len() >= 30 && prefix.ends_with(b"_") || measured.has_digit(bytes, range))
+                && !is_placeholder(key)
+        }
     }
 }
 
@@ -320,8 +392,12 @@ fn looks_random(key: &[u8]) -> bool {
     changes * 3 > key.len()
 }
 
+/// How much of a key says whether it is one.
+const TELLING: usize = 64;
+
 /// Few different characters, or many of one in a row: what stands for a key in documentation.
 pub(super) fn is_placeholder(key: &[u8]) -> bool {
+    let key = key.get(..TELLING).unwrap_or(key);
     let mut seen = [false; 256];
     for byte in key {
         if let Some(place) = seen.get_mut(usize::from(*byte)) {

@@ -5,7 +5,7 @@
 
 use crate::present::Present;
 
-use super::{Outcome, Window, api_key::is_placeholder};
+use super::{Outcome, Window, api_key::is_placeholder, runs::Runs};
 
 /// Names of settings that hold a secret, in lower case without separators.
 const SECRET_NAMES: &[&[u8]] = &[
@@ -99,8 +99,9 @@ pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(O
     // A value may begin here whose name was settled before.
     let start = window.from.saturating_sub(MAX_GAP + LONGEST_SCHEME);
     let rest = window.bytes().get(start..).unwrap_or_default();
+    let mut runs = Runs::default();
     for place in memchr::memchr2_iter(b'=', b':', rest) {
-        match assigned(window, start + place) {
+        match assigned(window, start + place, &mut runs) {
             Outcome::Nothing => {}
             outcome => note(outcome),
         }
@@ -108,7 +109,7 @@ pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(O
 }
 
 /// Judges what stands behind the `=` or `:` at `at`.
-fn assigned(window: &Window<'_>, at: usize) -> Outcome {
+fn assigned(window: &Window<'_>, at: usize, runs: &mut Runs<1>) -> Outcome {
     let name = name(window.bytes().get(..at).unwrap_or_default());
     if name == Name::Other {
         return Outcome::Nothing;
@@ -121,12 +122,8 @@ fn assigned(window: &Window<'_>, at: usize) -> Outcome {
         .count();
     let gap = gap + scheme(behind.get(gap..).unwrap_or_default());
     let value = behind.get(gap..).unwrap_or_default();
-    let run = value
-        .iter()
-        .take(*VALUE.end() + 1)
-        .take_while(|byte| is_part(**byte))
-        .count();
     let start = at + 1 + gap;
+    let run = runs.end(0, window.bytes(), start, is_part) - start;
     if (run == value.len() && run <= *VALUE.end() || gap >= behind.len()) && !window.complete {
         return Outcome::Open(start);
     }
@@ -155,11 +152,18 @@ fn is_part(byte: u8) -> bool {
         || matches!(byte, b'_' | b'-' | b'/' | b'+' | b'=' | b'.' | b'~' | b'|')
 }
 
+/// Whether what stands where a secret belongs is part of `value`.
+fn stands_for(value: &[u8]) -> bool {
+    let mut lower = [0; *VALUE.end()];
+    for (place, byte) in lower.iter_mut().zip(value) {
+        *place = byte.to_ascii_lowercase();
+    }
+    let lower = lower.get(..value.len()).unwrap_or_default();
+    let holds = |word: &&[u8]| memchr::memmem::find(lower, word).is_some();
+    PLACEHOLDERS.iter().any(holds)
+}
+
 fn is_secret(name: Name, value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let stands_for = PLACEHOLDERS
-        .iter()
-        .any(|word| memchr::memmem::find(&lower, word).is_some());
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = value
         .iter()
@@ -174,9 +178,9 @@ fn is_secret(name: Name, value: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_mixed
         && (name == Name::Secret || is_random)
-        && !stands_for
         && !is_placeholder(value)
         && !is_code(value)
+        && !stands_for(value)
 }
 
 /// `settings.token_v2`, `db1.example.com`: names with dots between them.

@@ -191,8 +191,10 @@ fn curl_user(window: &Window<'_>, at: usize) -> Outcome {
     let rest = window.bytes().get(at..).unwrap_or_default();
     let is_long = rest.starts_with(b"-user");
     let gap_at = at + if is_long { 5 } else { 2 };
-    let is_curl = is_long && window.before(at) == b'-' || window.has_words(at, NEAR, &["curl"]);
-    if !is_curl || !matches!(window.byte(gap_at), b' ' | b'=') {
+    // Few are followed by what they would announce; the words before them are looked at last.
+    let is_followed = matches!(window.byte(gap_at), b' ' | b'=');
+    let is_curl = || is_long && window.before(at) == b'-' || window.has_words(at, NEAR, &["curl"]);
+    if !is_followed || !is_curl() {
         return Outcome::Nothing;
     }
     let (gap, _) = run(window, gap_at, |byte| {

@@ -3,7 +3,7 @@
 
 use crate::present::Present;
 
-use super::{Outcome, Window};
+use super::{Outcome, Window, runs::Runs};
 
 const MAX_SCHEME: usize = 24;
 const MAX_URL: usize = 1024;
@@ -11,8 +11,9 @@ const MAX_URL: usize = 1024;
 pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(Outcome)) {
     let rest = window.bytes().get(window.from..).unwrap_or_default();
     if present.has(b':') {
+        let mut runs = Runs::default();
         for place in memchr::memmem::find_iter(rest, b"://") {
-            note(judge(window, window.from + place));
+            note(judge(window, window.from + place, &mut runs));
         }
     }
     if !window.complete {
@@ -41,22 +42,19 @@ fn scheme_start(window: &Window<'_>, end: usize) -> usize {
 }
 
 /// Judges the URL whose scheme ends at `colon`.
-fn judge(window: &Window<'_>, colon: usize) -> Outcome {
+fn judge(window: &Window<'_>, colon: usize, runs: &mut Runs<1>) -> Outcome {
     let start = scheme_start(window, colon);
     if start == colon {
         return Outcome::Nothing;
     }
     let rest = window.bytes().get(colon + 3..).unwrap_or_default();
-    let ends = |byte: &u8| {
-        byte.is_ascii_whitespace()
-            || byte.is_ascii_control()
-            || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'|' | b'\\')
+    let is_part = |byte: u8| {
+        !byte.is_ascii_whitespace()
+            && !byte.is_ascii_control()
+            && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'|' | b'\\')
     };
-    let run = rest
-        .iter()
-        .take(MAX_URL)
-        .take_while(|byte| !ends(byte))
-        .count();
+    let end = runs.end(0, window.bytes(), colon + 3, is_part);
+    let run = (end - (colon + 3)).min(MAX_URL);
     let url = rest.get(..run).unwrap_or_default();
     let authority = url
         .iter()
