@@ -1,7 +1,8 @@
 //! What a policy file means. These types hold no value that would have to be checked again.
 
-use kt_policy::{PolicyConfig, Pricing};
+use kt_policy::{PolicyConfig, Pricing, Verdict};
 use kt_routing::{HealthProbe, Routing};
+use serde_json::Value as Json;
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,44 @@ pub struct Gateway {
     pub targets: Vec<Target>,
     /// Targets that cannot be used, since their key is not in the environment. Empty until somebody looked.
     pub without_key: Vec<Target>,
+    /// The cases of `testing.suites`.
+    pub tests: Vec<TestCase>,
+}
+
+/// A conversation and what the policies must say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestCase {
+    /// Shown in the results.
+    pub name: String,
+    /// The body of the request.
+    pub request: Json,
+    /// The body of the provider's answer; a string stands for a message of the assistant. Without it only the request is judged.
+    pub response: Option<Json>,
+    /// What must come of it.
+    pub expected: Expected,
+}
+
+impl TestCase {
+    /// The body of a request: `messages`, with the other `members` beside them.
+    pub fn request(messages: Json, members: Json) -> Json {
+        let mut body = match members {
+            Json::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        body.insert("messages".to_owned(), messages);
+        Json::Object(body)
+    }
+}
+
+/// What the policies must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The verdict of the exchange.
+    pub verdict: Verdict,
+    /// Its reason, if that matters.
+    pub reason_code: Option<String>,
+    /// The policy that decided, if that matters.
+    pub policy: Option<String>,
 }
 
 /// `pack`

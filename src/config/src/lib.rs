@@ -16,10 +16,11 @@ mod policies;
 mod provider;
 mod providers;
 mod targets;
+mod testing;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
-pub use gateway::{BaseUrl, Gateway, Pack, Target};
+pub use gateway::{BaseUrl, Expected, Gateway, Pack, Target, TestCase};
 pub use provider::{Provider, provider};
 
 /// Reads a policy file. `Ok` has the gateway and its warnings.

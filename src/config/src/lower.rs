@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{Code, Report},
     fields::{Fields, Unsupported},
     gateway::{Gateway, Pack},
-    policies, providers,
+    policies, providers, testing,
     yaml::{Node, Value},
 };
 
@@ -37,7 +37,6 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
     ("moderation", REMOVE),
     ("caching", REMOVE),
     ("hosted", REMOVE),
-    ("testing", REMOVE),
 ];
 
 pub(crate) const REMOVE: &str = "remove it; nothing would enforce it";
@@ -62,6 +61,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let pack = pack(&mut fields, report);
     let chain = policies::chain(&mut fields, report);
     let providers = providers::providers(&mut fields, report);
+    let tests = testing::cases(&mut fields, report);
     let fields_position = fields.key_position("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
     let (pack, policies, (mut routing, targets)) = (pack?, chain?, providers?);
@@ -86,6 +86,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
         routing,
         targets,
         without_key: Vec::new(),
+        tests,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `kt policy`: work with policy files without Envoy.
 
 mod judge;
+mod test;
 
 use std::{
     fs,
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Replay(judge::Replay),
     /// Print what `trusted_system_prompts` needs for the exact text on standard input.
     Trust,
+    /// Run the conversations of `testing.suites` and `tests/*.json` and compare the verdicts. Exit 0 when all pass, 1 when not.
+    Test(test::Test),
 }
 
 /// Arguments of `kt policy lint`.
@@ -49,6 +52,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Explain(arguments) => judge::explain(arguments),
         Command::Replay(arguments) => judge::replay(arguments),
         Command::Trust => trust(),
+        Command::Test(arguments) => test::test(arguments),
     }
 }
 

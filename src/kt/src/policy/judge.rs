@@ -184,7 +184,7 @@ fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> Value {
 }
 
 /// One line of `--json`.
-fn line(id: &Value, exchange: &Exchange) -> Value {
+pub(super) fn line(id: &Value, exchange: &Exchange) -> Value {
     let outcome = Outcome::of(exchange, &Facts::default());
     let decided = exchange.tally().outcome().1;
     json!({
