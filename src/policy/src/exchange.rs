@@ -1,11 +1,14 @@
 //! One request and its response: the engine as the shell sees it.
 
+mod binary;
 mod channels;
 mod chunk;
 mod inspect;
+mod numbers;
 mod request;
 mod response;
 mod stream;
+mod unread;
 
 use std::sync::Arc;
 

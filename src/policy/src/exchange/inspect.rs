@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::{binary, numbers, unread};
 use crate::{
     chain::Chain,
     detect::Window,
@@ -31,6 +32,7 @@ pub(super) struct Inspector<'b, 'e> {
     /// The last stop that ends the exchange only if its message is the newest one.
     deferred: Option<Stop>,
     newest_turn: Option<usize>,
+    items: unread::Items,
 }
 
 /// What stands in the place of a message of the history that would have ended the exchange.
@@ -54,6 +56,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
             end: None,
             deferred: None,
             newest_turn: None,
+            items: unread::Items::default(),
         }
     }
 
@@ -92,21 +95,44 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
         match node.kind {
             Kind::String { escaped } => {
-                let raw = self.raw(&node.range);
-                if let Some(skipped) = unreadable(path, raw) {
-                    self.skip(skipped);
-                } else if path.last().is_some_and(|member| member.is("arguments")) {
-                    self.arguments(node.range.clone(), escaped);
-                } else {
-                    self.text(node.range.clone(), escaped);
-                }
+                self.string(path, node.range.clone(), escaped);
                 self.defer(node.range.clone(), path);
             }
-            Kind::Name { escaped } => self.text(node.range.clone(), escaped),
-            Kind::Number if node.range.len() >= MIN_NUMBER_DIGITS => {
-                self.number(node.range.clone());
+            Kind::Name { escaped } => {
+                self.items.member(path);
+                let text = json::decode(self.raw(&node.range), escaped);
+                self.text(&text, 0..text.len(), &node.range, escaped);
             }
+            Kind::Number => self.number(node.range.clone()),
+            Kind::Object if self.items.is_reference(path) => self.skip(unread::ITEM),
             _ => {}
+        }
+    }
+
+    /// Judges a string, except for what in it is no text.
+    fn string(&mut self, path: &[Step<'_>], range: Range<usize>, escaped: bool) {
+        let text = json::decode(self.raw(&range), escaped);
+        let member = unread::member_at(path);
+        let binary = binary::stretches(&text, member.is_some());
+        let listed = match member {
+            Some(member) => member.skipped(&text, !binary.is_empty(), self.phase),
+            None => unread::elsewhere(path, &text, &binary),
+        };
+        if let Some(skipped) = listed {
+            self.skip(skipped);
+        }
+        if binary.is_empty() && path.last().is_some_and(|member| member.is("arguments")) {
+            return self.arguments(&text, range);
+        }
+        let mut start = 0;
+        for piece in binary
+            .iter()
+            .chain(std::iter::once(&(text.len()..text.len())))
+        {
+            if self.end.is_none() && (start < piece.start || text.is_empty()) {
+                self.text(&text, start..piece.start, &range, escaped);
+            }
+            start = piece.end;
         }
     }
 
@@ -160,19 +186,19 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.deferred = Some(stop);
     }
 
-    /// Judges the string whose inside lies at `range`.
-    fn text(&mut self, range: Range<usize>, escaped: bool) {
-        let raw = self.raw(&range);
-        let text = json::decode(raw, escaped);
-        self.judge(&text);
+    /// Judges a piece of `text`, the string whose inside lies at `range`.
+    fn text(&mut self, text: &str, piece: Range<usize>, range: &Range<usize>, escaped: bool) {
+        let judged = text.get(piece.clone()).unwrap_or_default();
+        self.judge(judged);
         if self.end.is_some() {
             return;
         }
-        let mut places = json::RawPlaces::new(raw, escaped);
+        let mut places = json::RawPlaces::new(self.raw(range), escaped);
         for span in &self.tally.sightings.marks {
-            let (start, end) = (places.raw(span.range.start), places.raw(span.range.end));
+            let start = places.raw(piece.start + span.range.start);
+            let end = places.raw(piece.start + span.range.end);
             let (mut marker, mut encoded) = (String::new(), Vec::new());
-            let value = text.get(span.range.clone()).unwrap_or_default();
+            let value = judged.get(span.range.clone()).unwrap_or_default();
             self.chain.redactor().write(span.label, value, &mut marker);
             json::encode(&marker, &mut encoded);
             self.edits
@@ -181,12 +207,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
     }
 
     /// Judges a string that is JSON itself, so that it stays JSON when a value in it is replaced.
-    fn arguments(&mut self, range: Range<usize>, escaped: bool) {
-        let text = json::decode(self.raw(&range), escaped);
+    fn arguments(&mut self, text: &str, range: Range<usize>) {
         let mut hold = HoldBack::for_arguments();
         let mut released = String::with_capacity(text.len());
         let judged = hold
-            .push(&text, self.chain, self.phase, self.tally, &mut released)
+            .push(text, self.chain, self.phase, self.tally, &mut released)
             .and_then(|()| hold.finish(self.chain, self.phase, self.tally, &mut released));
         self.stop(judged.err().as_ref());
         if self.end.is_none() && released != text {
@@ -196,18 +221,22 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
     }
 
-    /// Judges a whole number as the text it is; a value becomes a string, since a marker is no number. Fractions
-    /// are measurements and embeddings.
+    /// Judges a number as the text of its whole part; a value becomes a string, since a marker is no number.
     fn number(&mut self, range: Range<usize>) {
-        let text = self.raw(&range);
-        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // The shortest notation of a long number: `1e9`.
+        if range.len() < MIN_NUMBER_DIGITS && !self.raw(&range).contains(['e', 'E']) {
             return;
         }
-        self.judge(text);
+        let Some(text) = numbers::whole_part(self.raw(&range))
+            .filter(|digits| digits.len() >= MIN_NUMBER_DIGITS)
+        else {
+            return;
+        };
+        self.judge(&text);
         if self.end.is_none() && !self.tally.sightings.marks.is_empty() {
             let mut marked = String::from("\"");
             append_redacted(
-                text,
+                &text,
                 0..text.len(),
                 &self.tally.sightings.marks,
                 self.chain.redactor(),
@@ -238,58 +267,4 @@ fn written(path: &[Step<'_>]) -> String {
         }
     }
     text
-}
-
-/// A string that holds, or points to, something other than text, in one of the members meant for it.
-fn unreadable(path: &[Step<'_>], raw: &str) -> Option<Skipped> {
-    let mut steps = path.iter().rev();
-    let (member, parent) = (member_name(steps.next()), member_name(steps.next()));
-    let field = match (parent, member) {
-        ("image_url", "url") => "image_url.url",
-        (_, "image_url") => "image_url",
-        ("input_audio", "data") => "input_audio.data",
-        ("audio", "data") => "audio.data",
-        (_, "file_data") => "file_data",
-        (_, "file_url") => "file_url",
-        (_, "file_id") => "file_id",
-        (_, "b64_json") => "b64_json",
-        ("", "embedding") => "embedding",
-        _ => return None,
-    };
-    let reason = match field {
-        "file_id" | "file_url" => "remote",
-        "image_url.url" | "image_url"
-            if raw.starts_with("https://") || raw.starts_with("http://") =>
-        {
-            "remote"
-        }
-        _ if is_base64_data(raw, field) => "base64",
-        _ => return None,
-    };
-    Some(Skipped { field, reason })
-}
-
-/// The name of a member; nothing for an element of an array.
-fn member_name<'p>(step: Option<&'p Step<'_>>) -> &'p str {
-    match step {
-        Some(Step::Key(name)) => name,
-        _ => "",
-    }
-}
-
-/// Base64, bare or as a `data:` URL. Anything else in such a member is read as text.
-fn is_base64_data(raw: &str, field: &str) -> bool {
-    let data = match raw.strip_prefix("data:") {
-        Some(rest) => rest
-            .split_once(";base64,")
-            .filter(|(media_type, _)| media_type.len() <= 64)
-            .map(|(_, data)| data),
-        None => (!field.starts_with("image_url")).then_some(raw),
-    };
-    data.is_some_and(|data| {
-        // One vector pass: an image costs no more than a look at its bytes.
-        data.bytes().fold(true, |fine, byte| {
-            fine & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
-        })
-    })
 }
