@@ -2,7 +2,7 @@
 
 use crate::{
     detect::{Scanner, Window},
-    linear::Weights,
+    linear::{Model, Opinions, Weights},
     patterns::{PatternMatch, PatternSet},
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
@@ -38,6 +38,10 @@ struct Scan {
 
 /// One policy's answer on one text.
 pub(crate) type Answer = (PolicyKind, Judgement);
+
+/// Phrases of every text that may turn out to be mentions, and bytes of text that allow for one more.
+const LOOKS: usize = 16;
+const BYTES_PER_LOOK: usize = 256;
 
 impl Chain {
     /// Compiles the policies of a configuration. The error names the pattern that does not compile.
@@ -114,6 +118,9 @@ impl Chain {
         if !scan.phrases.is_empty() {
             open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
         }
+        if window.from == 0 && window.complete && phase == Phase::Input {
+            self.set_aside_mentions(window.text, sightings);
+        }
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
             scan.judge_whole(models, &self.redactor, window.text, sightings);
         }
@@ -133,6 +140,28 @@ impl Chain {
         places
             .filter_map(|&place| self.policies.get(place))
             .map(|policy| (policy.kind(), policy.judge(sightings)))
+    }
+
+    /// Takes the phrases that only speak of an attack from the others. Each costs a look at what stands around it, so their number
+    /// is bounded.
+    fn set_aside_mentions(&self, text: &str, sightings: &mut Sightings) {
+        let Sightings {
+            phrases, mentions, ..
+        } = sightings;
+        let mut looks = LOOKS + text.len() / BYTES_PER_LOOK;
+        let running = || {
+            let places = self.input.policies.iter();
+            places.filter_map(|&place| self.policies.get(place))
+        };
+        phrases.retain(|hit| {
+            looks = looks.saturating_sub(1);
+            let mention = (looks > 0)
+                .then(|| running().find_map(|policy| policy.mention(text, hit)))
+                .flatten();
+            let is_order = mention.is_none();
+            mentions.extend(mention);
+            is_order
+        });
     }
 
     /// Whether a policy that would stop `text` is told not to. Others pay no hash.
@@ -165,6 +194,7 @@ impl Scan {
     ) {
         let (opinions, shape) = models.judge(text);
         sightings.opinions = opinions;
+        Self::judge_without_mentions(models, text, sightings);
         for view in views(text, &shape, self.decodes_base64) {
             let found = sightings.phrases.len();
             self.phrases
@@ -191,6 +221,35 @@ impl Scan {
                     opinion.range = view.range.clone();
                 }
             }
+        }
+    }
+
+    /// Asks the model for injections again without what only speaks of them: an attack elsewhere in the text stays one.
+    fn judge_without_mentions(models: &Weights, text: &str, sightings: &mut Sightings) {
+        let Some(opinions) = &mut sightings.opinions else {
+            return;
+        };
+        if sightings.mentions.is_empty() {
+            return;
+        }
+        let mut rest = text.as_bytes().to_vec();
+        for mention in &sightings.mentions {
+            if let Some(bytes) = rest.get_mut(mention.clone()) {
+                bytes.fill(b' ');
+            }
+        }
+        let Ok(rest) = String::from_utf8(rest) else {
+            return;
+        };
+        let of = |opinions: Option<Opinions>| {
+            opinions.and_then(|mut opinions| {
+                opinions
+                    .get_mut(Model::Injection as usize)
+                    .map(std::mem::take)
+            })
+        };
+        if let Some(opinion) = opinions.get_mut(Model::Injection as usize) {
+            *opinion = of(models.judge(&rest).0).unwrap_or_default();
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a policy is, and the table of all of them.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,8 @@ pub struct Sightings {
     pub phrases: Vec<PhraseMatch>,
     /// What the linear models say, where they were asked: whole texts of requests.
     pub opinions: Option<Opinions>,
+    /// What only speaks of an attack. Its phrases are not among the others.
+    pub mentions: Vec<Range<usize>>,
     /// Whether the operator vouches for the text.
     pub is_trusted: bool,
 }
@@ -132,6 +134,7 @@ impl Sightings {
         self.marks.clear();
         self.phrases.clear();
         self.opinions = None;
+        self.mentions.clear();
         self.is_trusted = false;
     }
 
@@ -244,6 +247,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// Whether a message of the conversation's history is replaced where the policy would stop the exchange.
     fn is_turn_safe(&self) -> bool {
         false
+    }
+
+    /// The stretch of a whole text that only speaks of what `hit` has the words of, if it does.
+    fn mention(&self, _text: &str, _hit: &PhraseMatch) -> Option<Range<usize>> {
+        None
     }
 
     /// Whether the operator vouches for `text`, to the letter. Asked only about whole texts that the policy would stop.

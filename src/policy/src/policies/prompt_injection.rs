@@ -10,13 +10,17 @@
 //! *Limits.* English, after folding of case, width, look-alike and invisible characters; other languages hardly. Encoded
 //! text (base64, rot13) and orders without any override wording are not found. `docs/detection.md` has the figures.
 
+mod mention;
+
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     linear::Model,
     patterns::Pattern,
-    phrases::{Phrase, PhraseGroup},
+    phrases::{Phrase, PhraseGroup, PhraseMatch},
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::{Phase, StopAction},
 };
@@ -186,6 +190,11 @@ impl Policy for PromptInjection {
     fn trusts(&self, text: &str) -> bool {
         let trusted = &self.settings.trusted_system_prompts;
         !trusted.is_empty() && trusted.contains(&fingerprint(text))
+    }
+
+    fn mention(&self, text: &str, hit: &PhraseMatch) -> Option<Range<usize>> {
+        let is_own = FAMILIES.iter().any(|family| family.group == hit.group);
+        is_own.then(|| mention::mention(text, &hit.range)).flatten()
     }
 
     fn judge(&self, sightings: &Sightings) -> Judgement {
