@@ -1,5 +1,7 @@
 //! The compiled chain: every policy of one configuration, ready to judge.
 
+use std::ops::Range;
+
 use crate::{
     detect::{Scanner, Window},
     linear::{Model, Opinions, Weights},
@@ -8,6 +10,7 @@ use crate::{
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     redact::Redactor,
     verdict::{Phase, Verdict},
+    view::Reading,
     views::views,
 };
 
@@ -99,35 +102,43 @@ impl Chain {
         &self.redactor
     }
 
-    /// Fills `sightings` with everything settled in `window` and returns the first position that is open.
+    /// Fills `sightings` with everything settled in `window` and returns the first position that is open. `reading` is that of the
+    /// window's text, where it differs from it: what is found in it counts too.
     pub(crate) fn scan(
         &self,
         phase: Phase,
         window: &Window<'_>,
+        reading: Option<&Reading>,
         sightings: &mut Sightings,
     ) -> usize {
         sightings.clear();
         let scan = self.phase(phase);
-        let mut open = window.text.len();
-        if let Some(values) = &scan.values {
-            open = values.scan(window, &mut sightings.values);
-        }
-        if !scan.patterns.is_empty() {
-            open = open.min(scan.patterns.scan(window, &mut sightings.patterns));
-        }
-        if !scan.phrases.is_empty() {
-            open = open.min(scan.phrases.scan(window, &mut sightings.phrases));
+        let mut open = scan.look(window, sightings);
+        if let Some(reading) = reading {
+            open = scan
+                .look_again(window, reading, sightings)
+                .min(reading.align_open(open));
         }
         if window.from == 0 && window.complete && phase == Phase::Input {
             self.set_aside_mentions(window.text, sightings);
         }
         if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
-            scan.judge_whole(models, &self.redactor, window.text, sightings);
+            scan.judge_whole(models, &self.redactor, window.text, reading, sightings);
         }
         let open = sightings.settle(&self.redactor, open);
         sightings.is_trusted =
             window.from == 0 && window.complete && self.trusts(phase, window.text, sightings);
         open
+    }
+
+    /// The same for a whole text.
+    pub(crate) fn scan_whole(&self, phase: Phase, text: &str, sightings: &mut Sightings) {
+        self.scan(
+            phase,
+            &Window::whole(text),
+            Reading::of(text).as_ref(),
+            sightings,
+        );
     }
 
     /// Every running policy's answer on `sightings`, in chain order.
@@ -175,7 +186,7 @@ impl Chain {
     /// Judges one whole text.
     pub fn judge_text(&self, phase: Phase, text: &str) -> Vec<Judgement> {
         let mut sightings = Sightings::default();
-        self.scan(phase, &Window::whole(text), &mut sightings);
+        self.scan_whole(phase, text, &mut sightings);
         self.judge(phase, &sightings)
             .map(|(_, judgement)| judgement)
             .collect()
@@ -183,6 +194,61 @@ impl Chain {
 }
 
 impl Scan {
+    /// Adds what is settled in `window` and returns the first position that is open.
+    fn look(&self, window: &Window<'_>, sightings: &mut Sightings) -> usize {
+        let mut open = window.text.len();
+        if let Some(values) = &self.values {
+            open = values.scan(window, &mut sightings.values);
+        }
+        if !self.patterns.is_empty() {
+            open = open.min(self.patterns.scan(window, &mut sightings.patterns));
+        }
+        if !self.phrases.is_empty() {
+            open = open.min(self.phrases.scan(window, &mut sightings.phrases));
+        }
+        open
+    }
+
+    /// Looks at the reading of the window's text and adds what is found there. What was found in the text itself is made to hold
+    /// escapes whole. Returns the first position of the text that is open.
+    fn look_again(
+        &self,
+        window: &Window<'_>,
+        reading: &Reading,
+        sightings: &mut Sightings,
+    ) -> usize {
+        let mut found = Sightings::default();
+        let seen = Window {
+            text: reading.seen().get(..reading.stable()).unwrap_or_default(),
+            from: reading.place(window.from),
+            complete: window.complete,
+        };
+        let open = reading.start(self.look(&seen, &mut found));
+        let align = |range: &mut Range<usize>| {
+            *range = reading.align(range);
+            range.start < range.end
+        };
+        sightings.values.retain_mut(|value| align(&mut value.range));
+        sightings.patterns.retain_mut(|hit| align(&mut hit.range));
+        let original = |range: &mut Range<usize>| *range = reading.original(range);
+        found
+            .values
+            .iter_mut()
+            .for_each(|value| original(&mut value.range));
+        found
+            .patterns
+            .iter_mut()
+            .for_each(|hit| original(&mut hit.range));
+        found
+            .phrases
+            .iter_mut()
+            .for_each(|hit| original(&mut hit.range));
+        sightings.values.append(&mut found.values);
+        sightings.patterns.append(&mut found.patterns);
+        sightings.phrases.append(&mut found.phrases);
+        open
+    }
+
     /// Asks the models about a whole text, and everything that stops an exchange about what it says when it is decoded.
     /// What would be replaced is not looked for there: it cannot be cut out of an encoded text.
     fn judge_whole(
@@ -190,11 +256,15 @@ impl Scan {
         models: &Weights,
         redactor: &Redactor,
         text: &str,
+        reading: Option<&Reading>,
         sightings: &mut Sightings,
     ) {
         let (opinions, shape) = models.judge(text);
         sightings.opinions = opinions;
         Self::judge_without_mentions(models, text, sightings);
+        if let Some(reading) = reading.filter(|reading| reading.has_escapes()) {
+            Self::judge_reading(models, reading, sightings);
+        }
         for view in views(text, &shape, self.decodes_base64) {
             let found = sightings.phrases.len();
             self.phrases
@@ -214,13 +284,7 @@ impl Scan {
             let Some(decoded) = models.judge(&view.text).0 else {
                 continue;
             };
-            let opinions = sightings.opinions.get_or_insert_default();
-            for (opinion, decoded) in opinions.iter_mut().zip(decoded) {
-                if decoded.score > opinion.score {
-                    opinion.score = decoded.score;
-                    opinion.range = view.range.clone();
-                }
-            }
+            sightings.heed(decoded, |_| view.range.clone());
         }
     }
 
@@ -232,13 +296,7 @@ impl Scan {
         if sightings.mentions.is_empty() {
             return;
         }
-        let mut rest = text.as_bytes().to_vec();
-        for mention in &sightings.mentions {
-            if let Some(bytes) = rest.get_mut(mention.clone()) {
-                bytes.fill(b' ');
-            }
-        }
-        let Ok(rest) = String::from_utf8(rest) else {
+        let Some(rest) = without(text, sightings.mentions.iter().cloned()) else {
             return;
         };
         let of = |opinions: Option<Opinions>| {
@@ -250,6 +308,17 @@ impl Scan {
         };
         if let Some(opinion) = opinions.get_mut(Model::Injection as usize) {
             *opinion = of(models.judge(&rest).0).unwrap_or_default();
+        }
+    }
+
+    /// Asks the models about the text without its escapes, and what only speaks of attacks.
+    fn judge_reading(models: &Weights, reading: &Reading, sightings: &mut Sightings) {
+        let place = |raw: usize| reading.place(reading.align_open(raw));
+        let mentions = sightings.mentions.iter();
+        let places = mentions.map(|mention| place(mention.start)..place(mention.end));
+        let opinions = without(reading.seen(), places).and_then(|text| models.judge(&text).0);
+        if let Some(opinions) = opinions {
+            sightings.heed(opinions, |range| reading.original(&range));
         }
     }
 
@@ -283,6 +352,17 @@ impl Scan {
             decodes_base64: policies.iter().all(|policy| policy.decodes_base64()),
         })
     }
+}
+
+/// `text` with spaces in these places.
+fn without(text: &str, places: impl Iterator<Item = Range<usize>>) -> Option<String> {
+    let mut rest = text.as_bytes().to_vec();
+    for place in places {
+        if let Some(bytes) = rest.get_mut(place) {
+            bytes.fill(b' ');
+        }
+    }
+    String::from_utf8(rest).ok()
 }
 
 /// The answer that decides: the first that stops, else a redaction if there is one.

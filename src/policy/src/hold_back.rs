@@ -5,34 +5,37 @@ use std::ops::Range;
 use crate::{
     chain::Chain,
     detect::{CONTEXT, Span, Window},
+    markers::{Markers, apply},
     redact::Redactor,
     tally::{Stop, Tally},
     verdict::Phase,
-    view::ArgumentsView,
+    view::{Reading, may_differ},
 };
 
 /// The text of one channel of a stream: what may leave, leaves at once; what is open waits.
 ///
-/// It never grows without limit: detectors and phrases leave a position open for a bounded number of bytes only.
+/// It never grows without limit: detectors and phrases leave a position open for a bounded number of bytes only, and so do escapes
+/// and characters that nobody sees, which count at most 256 bytes each.
 #[derive(Debug, Default)]
 pub struct HoldBack {
-    /// What detectors see: up to a few times [`CONTEXT`] settled bytes, then what waits.
+    /// Up to a few times [`CONTEXT`] settled bytes, then what waits.
     text: String,
-    /// Where the waiting text starts. Always a character boundary.
+    /// Where the waiting text starts. Always a character boundary, never inside an escape.
     settled: usize,
     /// How much of the text was scanned.
     scanned: usize,
     /// Bytes that came before `text`.
     offset: usize,
-    /// The original, where it is not what detectors see.
-    arguments: Option<ArgumentsView>,
+    /// What detectors see, where that is not the text.
+    reading: Option<Reading>,
+    markers: Markers,
 }
 
 impl HoldBack {
-    /// For text that is JSON itself, the arguments of a tool call: redacted, it stays valid.
+    /// For text that is JSON as a whole, the arguments of a tool call: redacted, it stays valid.
     pub(crate) fn for_arguments() -> Self {
         Self {
-            arguments: Some(ArgumentsView::default()),
+            markers: Markers::of_json(),
             ..Self::default()
         }
     }
@@ -52,10 +55,13 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        match &mut self.arguments {
-            Some(arguments) => arguments.push(delta, &mut self.text),
-            None => self.text.push_str(delta),
+        if self.reading.is_none() && may_differ(delta) {
+            self.reading = Some(Reading::of_stream(&self.text));
         }
+        if let Some(reading) = &mut self.reading {
+            reading.push(delta);
+        }
+        self.text.push_str(delta);
         self.release(false, chain, phase, tally, out)
     }
 
@@ -67,8 +73,8 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        if let Some(arguments) = &mut self.arguments {
-            arguments.finish(&mut self.text);
+        if let Some(reading) = &mut self.reading {
+            reading.finish();
         }
         if self.held() == 0 {
             Ok(())
@@ -94,7 +100,14 @@ impl HoldBack {
             from: self.settled,
             complete,
         };
-        let open = chain.scan(phase, &window, &mut tally.sightings);
+        let reading = self.reading.as_ref();
+        let open = chain.scan(phase, &window, reading, &mut tally.sightings);
+        let marks = &tally.sightings.marks;
+        let is_value = |at: usize| marks.last().is_some_and(|mark| mark.range.end > at);
+        let sign = self
+            .sign_before(open)
+            .filter(|at| !is_value(*at) && !complete);
+        let open = sign.unwrap_or(open);
         let stop = tally.judge(chain, phase, self.settled..open, self.offset);
         tally.trace(chain, &self.text);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
@@ -118,29 +131,26 @@ impl HoldBack {
         self.text.len() - self.scanned >= waited.saturating_sub(FEW).div_ceil(8)
     }
 
-    /// Appends the original of `range` with the values in it replaced by markers.
-    fn write(&self, range: Range<usize>, marks: &[Span], redactor: &Redactor, out: &mut String) {
-        let Some(arguments) = &self.arguments else {
-            return append_redacted(&self.text, range, marks, redactor, out);
-        };
-        let mut copied = range.start;
-        for span in marks.iter().filter(|span| span.range.end <= range.end) {
-            out.push_str(arguments.original(copied, span.range.start));
-            let quote = if arguments.is_in_string(span.range.start) {
-                ""
-            } else {
-                "\""
-            };
-            out.push_str(quote);
-            redactor.write(
-                span.label,
-                self.text.get(span.range.clone()).unwrap_or_default(),
-                out,
-            );
-            out.push_str(quote);
-            copied = span.range.end;
-        }
-        out.push_str(arguments.original(copied, range.end));
+    /// Where the sign of a number stands just before `open`. It leaves with the number, which a marker replaces as a whole where it is
+    /// one of JSON.
+    fn sign_before(&self, open: usize) -> Option<usize> {
+        let follows = self.text.as_bytes().get(open);
+        let waits = self.text.get(self.settled..open)?;
+        (waits.ends_with('-') && follows.is_none_or(u8::is_ascii_digit)).then(|| open - 1)
+    }
+
+    /// Appends `range` with the values in it replaced by markers.
+    fn write(
+        &mut self,
+        range: Range<usize>,
+        marks: &[Span],
+        redactor: &Redactor,
+        out: &mut String,
+    ) {
+        let replacements = self
+            .markers
+            .replace(&self.text, range.clone(), marks, redactor);
+        apply(&self.text, range, &replacements, out);
     }
 
     /// Drops what no detector may look back at.
@@ -149,34 +159,17 @@ impl HoldBack {
         if self.settled < 4 * CONTEXT {
             return;
         }
-        let keep = self.text.floor_char_boundary(self.settled - CONTEXT);
-        if let Some(arguments) = &mut self.arguments {
-            arguments.forget(keep);
+        let mut keep = self.text.floor_char_boundary(self.settled - CONTEXT);
+        if let Some(reading) = &mut self.reading {
+            let seen = reading.place(self.settled).saturating_sub(CONTEXT);
+            let seen = reading.seen().floor_char_boundary(seen);
+            keep = reading.start(seen);
+            reading.forget(seen);
         }
+        self.reading.take_if(|reading| reading.is_plain());
         self.text.drain(..keep);
         self.offset += keep;
         self.settled -= keep;
         self.scanned -= keep;
     }
-}
-
-/// Appends `text[range]` with the values in it replaced by markers.
-pub(crate) fn append_redacted(
-    text: &str,
-    range: Range<usize>,
-    marks: &[Span],
-    redactor: &Redactor,
-    out: &mut String,
-) {
-    let mut copied = range.start;
-    for span in marks.iter().filter(|span| span.range.end <= range.end) {
-        out.push_str(text.get(copied..span.range.start).unwrap_or_default());
-        redactor.write(
-            span.label,
-            text.get(span.range.clone()).unwrap_or_default(),
-            out,
-        );
-        copied = span.range.end;
-    }
-    out.push_str(text.get(copied..range.end).unwrap_or_default());
 }

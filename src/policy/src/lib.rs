@@ -46,6 +46,7 @@ mod fold;
 mod hold_back;
 pub mod json;
 pub mod linear;
+mod markers;
 mod needles;
 mod opening;
 mod pages;

@@ -167,6 +167,27 @@ impl Sightings {
         open
     }
 
+    /// Takes over those of `opinions` that are stronger; `place` says where in the text they belong.
+    pub(crate) fn heed(
+        &mut self,
+        opinions: Opinions,
+        place: impl Fn(Range<usize>) -> Range<usize>,
+    ) {
+        for (known, opinion) in self
+            .opinions
+            .get_or_insert_default()
+            .iter_mut()
+            .zip(opinions)
+        {
+            if opinion.score > known.score {
+                *known = Opinion {
+                    score: opinion.score,
+                    range: place(opinion.range),
+                };
+            }
+        }
+    }
+
     /// What `model` says.
     pub(crate) fn opinion(&self, model: Model) -> Option<&Opinion> {
         self.opinions.as_ref()?.get(model as usize)

@@ -15,6 +15,70 @@ use common::{
 use kt_policy::{BodyStep, Exchange, Verdict};
 use proptest::{prelude::*, sample::select};
 
+/// What surrounds, joins and hides values: escapes in escapes, JSON in strings, other writings of the same characters.
+const DISGUISES: &[&str] = &[
+    "\\",
+    "\\\\",
+    "\\n",
+    "\\\\t",
+    "\\\"",
+    "\\u0040",
+    "\\\\u0040",
+    "\\u00",
+    "40",
+    "\\ud835\\udfce",
+    "\\ud83d",
+    "\\x40",
+    "\\_",
+    "%40",
+    "%2540",
+    "%25%34%30",
+    "%",
+    "%4",
+    "%EF%BC%A0",
+    "%E2%80",
+    "&#64;",
+    "&#64",
+    "&commat;",
+    "&amp;",
+    "&",
+    "&#",
+    "#64;",
+    "{\"",
+    "\": ",
+    "{\"card\": ",
+    "\\\"card\\\": ",
+    "[",
+    "]",
+    "}",
+    ", ",
+    "\"",
+    "```",
+    "\u{2011}",
+    "\u{2013}",
+    "—",
+    "\u{a0}",
+    "\u{202f}",
+    "\u{ad}",
+    "\u{200b}",
+    "\u{feff}",
+    "\u{fe0f}",
+    "\u{301}",
+    "＠",
+    "．",
+    "４",
+    "١",
+    "९",
+    "𝟗",
+    "④",
+    "example.com",
+    "bob",
+    "219",
+    "09",
+    "9999",
+    "1111",
+];
+
 /// Pieces that, put together at random, make values, near misses and harmful phrases.
 const FRAGMENTS: &[&str] = &[
     "bob.o-hara+x@mail.example.co.uk",
@@ -165,11 +229,74 @@ const FRAGMENTS: &[&str] = &[
 
 fn fragment() -> impl Strategy<Value = String> {
     let known = select(FRAGMENTS);
-    prop_oneof![8 => known.prop_map(str::to_owned), 1 => "[a-z]{1,60}", 1 => "[0-9]{1,24}", 1 => "[0-9a-f:.]{1,60}", 1 => "\\PC{0,6}"]
+    let disguise = select(DISGUISES);
+    prop_oneof![8 => known.prop_map(str::to_owned), 3 => disguise.prop_map(str::to_owned), 1 => "[a-z]{1,60}", 1 => "[0-9]{1,24}", 1 => "[0-9a-f:.]{1,60}", 1 => "\\PC{0,6}"]
 }
 
 fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment(), 0..14).prop_map(|fragments| fragments.concat())
+}
+
+/// JSON with values in it, some of them numbers.
+fn json_text() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::{Value, json};
+    let numbers = [
+        json!(4_111_111_111_111_111_u64),
+        json!(536_228_726),
+        json!(-4_111_111_111_111_111_i64),
+        json!(4_155_552_671_u64),
+        json!(1.5),
+        json!(true),
+        Value::Null,
+    ];
+    let leaf = prop_oneof![
+        select(numbers.to_vec()).boxed(),
+        text().prop_map(Value::String).boxed()
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let name = select(&["card", "ssn", "phone", "a\nb"]).prop_map(str::to_owned);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map(name, inner.clone(), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+            inner
+                .clone()
+                .prop_map(|value| Value::String(value.to_string())),
+            inner.prop_map(|value| Value::String(
+                serde_json::to_string_pretty(&value).unwrap_or_default()
+            )),
+        ]
+    })
+}
+
+/// Whether the strings of JSON that are JSON themselves are so in `after` as well, in the same places.
+fn stays_json(before: &serde_json::Value, after: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match (before, after) {
+        (Value::Array(before), Value::Array(after)) => {
+            before.len() == after.len()
+                && before
+                    .iter()
+                    .zip(after)
+                    .all(|(before, after)| stays_json(before, after))
+        }
+        (Value::Object(before), Value::Object(after)) => {
+            before.len() == after.len()
+                && before
+                    .values()
+                    .zip(after.values())
+                    .all(|(before, after)| stays_json(before, after))
+        }
+        (Value::String(before), Value::String(after)) => {
+            match serde_json::from_str::<Value>(before) {
+                Ok(inner @ (Value::Array(_) | Value::Object(_))) => {
+                    serde_json::from_str(after).is_ok_and(|after| stays_json(&inner, &after))
+                }
+                _ => true,
+            }
+        }
+        _ => true,
+    }
 }
 
 proptest! {
@@ -255,6 +382,22 @@ proptest! {
         let once = uncut(&fragments.join(&" and so it goes ".repeat(6)));
         if !once.blocked {
             prop_assert_eq!(&uncut(&once.text).text, &once.text);
+        }
+    }
+
+    /// JSON in a string stays JSON, also in strings of its own.
+    #[test]
+    fn redacted_json_stays_json(value in json_text()) {
+        let text = match &value {
+            serde_json::Value::Array(_) | serde_json::Value::Object(_) => value.to_string(),
+            _ => return Ok(()),
+        };
+        let seen = uncut(&text);
+        // A private key without an end, or an argument of a shell, reaches beyond its string.
+        if !seen.blocked && !["PRIVATE KEY", "curl", "--user"].iter().any(|reaches| text.contains(reaches)) {
+            let after = serde_json::from_str::<serde_json::Value>(&seen.text);
+            prop_assert!(after.is_ok(), "{} became {}", text, seen.text);
+            prop_assert!(stays_json(&value, &after.unwrap()), "{} became {}", text, seen.text);
         }
     }
 

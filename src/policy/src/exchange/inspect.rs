@@ -1,16 +1,17 @@
 //! Inspection of the strings of a JSON body, shared by requests and responses.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{binary, numbers, unread};
 use crate::{
     chain::Chain,
-    detect::Window,
+    detect::Span,
     engine::Engine,
     error::ErrorReply,
     filter_config::FailMode,
-    hold_back::{HoldBack, append_redacted},
     json::{self, Kind, Node, Step},
+    markers::{Markers, apply},
+    redact::Redactor,
     splice::Edits,
     tally::{Skipped, Stop, Tally},
     verdict::Phase,
@@ -101,7 +102,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
             Kind::Name { escaped } => {
                 self.items.member(path);
                 let text = json::decode(self.raw(&node.range), escaped);
-                self.text(&text, 0..text.len(), &node.range, escaped);
+                let whole = 0..text.len();
+                self.text(
+                    &mut Subject::new(text, node.range.clone(), escaped, false),
+                    whole,
+                );
             }
             Kind::Number => self.number(node.range.clone()),
             Kind::Object if self.items.is_reference(path) => self.skip(unread::ITEM),
@@ -121,19 +126,15 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if let Some(skipped) = listed {
             self.skip(skipped);
         }
-        if binary.is_empty() && path.last().is_some_and(|member| member.is("arguments")) {
-            return self.arguments(&text, range);
-        }
+        let is_json = path.last().is_some_and(|member| member.is("arguments"));
+        let mut subject = Subject::new(text, range, escaped, is_json);
         let mut start = 0;
-        for piece in binary
-            .iter()
-            .chain(std::iter::once(&(text.len()..text.len())))
-        {
-            if self.end.is_none() && (start < piece.start || text.is_empty()) {
-                self.text(&text, start..piece.start, &range, escaped);
-            }
+        for piece in binary {
+            self.text(&mut subject, start..piece.start);
             start = piece.end;
         }
+        let end = subject.text.len();
+        self.text(&mut subject, start..end);
     }
 
     fn raw(&self, range: &Range<usize>) -> &'b str {
@@ -186,38 +187,23 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.deferred = Some(stop);
     }
 
-    /// Judges a piece of `text`, the string whose inside lies at `range`.
-    fn text(&mut self, text: &str, piece: Range<usize>, range: &Range<usize>, escaped: bool) {
-        let judged = text.get(piece.clone()).unwrap_or_default();
-        self.judge(judged);
-        if self.end.is_some() {
+    /// Judges a piece of a string. Values are replaced so that JSON in the string stays JSON.
+    fn text(&mut self, subject: &mut Subject<'_>, piece: Range<usize>) {
+        if self.end.is_some() || piece.is_empty() && !subject.text.is_empty() {
             return;
         }
-        let mut places = json::RawPlaces::new(self.raw(range), escaped);
-        for span in &self.tally.sightings.marks {
-            let start = places.raw(piece.start + span.range.start);
-            let end = places.raw(piece.start + span.range.end);
-            let (mut marker, mut encoded) = (String::new(), Vec::new());
-            let value = judged.get(span.range.clone()).unwrap_or_default();
-            self.chain.redactor().write(span.label, value, &mut marker);
-            json::encode(&marker, &mut encoded);
-            self.edits
-                .replace(range.start + start..range.start + end, encoded);
+        self.judge(subject.text.get(piece.clone()).unwrap_or_default());
+        if self.end.is_some() || self.tally.sightings.marks.is_empty() {
+            return;
         }
-    }
-
-    /// Judges a string that is JSON itself, so that it stays JSON when a value in it is replaced.
-    fn arguments(&mut self, text: &str, range: Range<usize>) {
-        let mut hold = HoldBack::for_arguments();
-        let mut released = String::with_capacity(text.len());
-        let judged = hold
-            .push(text, self.chain, self.phase, self.tally, &mut released)
-            .and_then(|()| hold.finish(self.chain, self.phase, self.tally, &mut released));
-        self.stop(judged.err().as_ref());
-        if self.end.is_none() && released != text {
-            let mut encoded = Vec::with_capacity(released.len());
-            json::encode(&released, &mut encoded);
-            self.edits.replace(range, encoded);
+        let raw = self.raw(&subject.range);
+        for (range, with) in subject.replace(
+            raw,
+            piece,
+            &self.tally.sightings.marks,
+            self.chain.redactor(),
+        ) {
+            self.edits.replace(range, with);
         }
     }
 
@@ -235,13 +221,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.judge(&text);
         if self.end.is_none() && !self.tally.sightings.marks.is_empty() {
             let mut marked = String::from("\"");
-            append_redacted(
-                &text,
-                0..text.len(),
-                &self.tally.sightings.marks,
-                self.chain.redactor(),
-                &mut marked,
-            );
+            let marks = &self.tally.sightings.marks;
+            let whole = 0..text.len();
+            let replacements =
+                Markers::default().replace(&text, whole.clone(), marks, self.chain.redactor());
+            apply(&text, whole, &replacements, &mut marked);
             marked.push('"');
             self.edits.replace(range, marked.into_bytes());
         }
@@ -249,10 +233,68 @@ impl<'b, 'e> Inspector<'b, 'e> {
 
     fn judge(&mut self, text: &str) {
         self.chain
-            .scan(self.phase, &Window::whole(text), &mut self.tally.sightings);
+            .scan_whole(self.phase, text, &mut self.tally.sightings);
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
         self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
+    }
+}
+
+/// A string of the body that is judged piece by piece.
+struct Subject<'b> {
+    text: Cow<'b, str>,
+    /// Where its inside lies in the body, and whether it has escapes there.
+    range: Range<usize>,
+    escaped: bool,
+    markers: Markers,
+    /// Up to where `markers` knows it.
+    read: usize,
+}
+
+impl<'b> Subject<'b> {
+    /// `is_json` says that the text is JSON as a whole.
+    fn new(text: Cow<'b, str>, range: Range<usize>, escaped: bool, is_json: bool) -> Self {
+        let markers = if is_json {
+            Markers::of_json()
+        } else {
+            Markers::default()
+        };
+        Self {
+            text,
+            range,
+            escaped,
+            markers,
+            read: 0,
+        }
+    }
+
+    /// The edits of the body that replace `marks` in a piece. `raw` is the string as the body has it.
+    fn replace(
+        &mut self,
+        raw: &str,
+        piece: Range<usize>,
+        marks: &[Span],
+        redactor: &Redactor,
+    ) -> Vec<(Range<usize>, Vec<u8>)> {
+        let marks: Vec<Span> = marks
+            .iter()
+            .map(|mark| Span {
+                label: mark.label,
+                range: piece.start + mark.range.start..piece.start + mark.range.end,
+            })
+            .collect();
+        let known = std::mem::replace(&mut self.read, piece.end);
+        let replacements = self
+            .markers
+            .replace(&self.text, known..piece.end, &marks, redactor);
+        let mut places = json::RawPlaces::new(raw, self.escaped);
+        let edit = |(replaced, with): (Range<usize>, String)| {
+            let (start, end) = (places.raw(replaced.start), places.raw(replaced.end));
+            let mut encoded = Vec::new();
+            json::encode(&with, &mut encoded);
+            (self.range.start + start..self.range.start + end, encoded)
+        };
+        replacements.into_iter().map(edit).collect()
     }
 }
 

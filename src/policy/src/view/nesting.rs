@@ -1,0 +1,162 @@
+//! Where a place of a text lies in JSON that the text holds, so that what is replaced leaves valid JSON: at which depth of
+//! strings in strings, and whether a number stands there by itself.
+//!
+//! A quote behind *n* backslashes belongs to a string in *level(n)* other strings: an even number of backslashes stands for itself
+//! and leaves the quote to the outermost string; of an odd number one belongs to the quote, and the rest are half as many one string
+//! further in. A string of JSON holds no line break, so a line break ends what an odd quote in prose began.
+
+/// Strings in strings that are told apart.
+const LEVELS: usize = 8;
+
+/// What is known behind a stretch of text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Nesting {
+    /// In how many strings the place lies.
+    strings: usize,
+    /// Brackets that are open, in each string.
+    brackets: [u16; LEVELS + 1],
+    /// Backslashes just before.
+    backslashes: usize,
+    /// Backticks just before.
+    ticks: usize,
+    /// Whether something else stands on the line.
+    is_inked: bool,
+    /// The last byte that is no white space.
+    last: u8,
+    /// The last byte.
+    before: u8,
+}
+
+impl Nesting {
+    /// For a text that is JSON as a whole, the arguments of a tool call.
+    pub(crate) fn of_json() -> Self {
+        let mut nesting = Self {
+            last: b':',
+            ..Self::default()
+        };
+        if let Some(brackets) = nesting.brackets.first_mut() {
+            *brackets = 1;
+        }
+        nesting
+    }
+
+    /// Takes the next stretch of text.
+    pub(crate) fn advance(&mut self, text: &str) {
+        let is_of_json = |byte: u8| matches!(byte, b'"' | b'\\' | b'{' | b'[' | b'`');
+        let is_prose = self.strings == 0
+            && self.brackets == [0; LEVELS + 1]
+            && !text
+                .bytes()
+                .fold(false, |seen, byte| seen | is_of_json(byte));
+        // Prose is not read byte by byte: nothing but its end matters.
+        let text = if is_prose {
+            text.get(text.floor_char_boundary(text.len().saturating_sub(8))..)
+                .unwrap_or_default()
+        } else {
+            text
+        };
+        for byte in text.bytes() {
+            self.take(byte);
+        }
+    }
+
+    fn take(&mut self, byte: u8) {
+        self.before = byte;
+        if byte == b'\\' {
+            self.is_inked = true;
+            self.backslashes += 1;
+            return;
+        }
+        let is_escape = std::mem::take(&mut self.backslashes);
+        if byte == b'`' {
+            self.ticks += 1;
+            // A fence of Markdown, where code begins or ends.
+            if self.ticks == 3 && !self.is_inked {
+                *self = Self::default();
+            }
+            return;
+        }
+        self.is_inked =
+            byte != b'\n' && (self.is_inked || self.ticks > 0 || !byte.is_ascii_whitespace());
+        self.ticks = 0;
+        match byte {
+            b'"' => self.quote(is_escape),
+            b'{' | b'[' => self.count(|open| open.saturating_add(1)),
+            b'}' | b']' => self.count(|open| open.saturating_sub(1)),
+            b'\n' => {
+                self.strings = 0;
+                return;
+            }
+            b' ' | b'\t' | b'\r' => return,
+            b'n' | b't' | b'r' if is_escape > 0 => {
+                self.before = b' ';
+                return;
+            }
+            // The sign of a number.
+            b'-' if matches!(self.last, b':' | b'[' | b',') => return,
+            _ => {}
+        }
+        self.last = byte;
+    }
+
+    fn quote(&mut self, mut backslashes: usize) {
+        let mut level = 0;
+        while backslashes % 2 == 1 {
+            backslashes /= 2;
+            level += 1;
+        }
+        if level < self.strings {
+            self.strings = level;
+        } else if level == self.strings && level < LEVELS {
+            self.strings += 1;
+            self.count(|_| 0);
+        }
+    }
+
+    fn count(&mut self, change: impl Fn(u16) -> u16) {
+        if let Some(open) = self.brackets.get_mut(self.strings) {
+            *open = change(*open);
+        }
+    }
+
+    /// The quote that a marker needs around it when it takes the place of `value`, which stands here, followed by `next`: one in front
+    /// of a number of JSON, since a marker is none.
+    pub(crate) fn quote_for(&self, value: &str, next: Option<u8>) -> Option<String> {
+        let is_json = self
+            .brackets
+            .get(self.strings)
+            .is_some_and(|open| *open > 0);
+        let begins =
+            matches!(self.last, b':' | b'[' | b',') && !self.before.is_ascii_alphanumeric();
+        let is_number = value.bytes().all(is_of_number);
+        let ends = next.is_none_or(|next| {
+            matches!(next, b',' | b']' | b'}' | b'\\')
+                || next.is_ascii_whitespace()
+                || is_of_number(next)
+        });
+        (is_json && begins && is_number && ends).then(|| {
+            let mut quote = "\\".repeat((1 << self.strings) - 1);
+            quote.push('"');
+            quote
+        })
+    }
+
+    /// `marker` as it is written here.
+    pub(crate) fn escaped(&self, marker: String) -> String {
+        let is_plain = !marker.contains(['"', '\\']) && !marker.contains(char::is_control);
+        let is_json = self.brackets.first().is_some_and(|open| *open > 0);
+        if self.strings == 0 || is_plain || !is_json {
+            return marker;
+        }
+        (0..self.strings).fold(marker, |marker, _| {
+            let mut out = Vec::with_capacity(marker.len() + 8);
+            crate::json::encode(&marker, &mut out);
+            String::from_utf8(out).unwrap_or_default()
+        })
+    }
+}
+
+/// Whether a number of JSON may have this byte in it.
+pub(crate) fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+}
