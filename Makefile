@@ -8,6 +8,7 @@ PYTHON  := $(VENV)/bin/python
 ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
 WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
 DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
+NODE_CLIENT := tests/wire/node/node_modules/.done
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ run: build ## Run the gateway on 0.0.0.0:41002; CONFIG=FILE for another policy f
 
 build: dist/.built ## Leave dist/kt, dist/kt-envoy-gen and dist/keeptrusts.wasm
 
-test: build $(DRILL) $(VENV)/.test ## Run every test: unit, laws, golden, end-to-end on real Envoy
+test: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run every test: unit, laws, golden, end-to-end on real Envoy
 	@echo "== unit, laws, golden and tidy tests"
 	@ENVOY_BIN="$(ENVOY)" cargo test --workspace --quiet
 	@echo "== end-to-end tests on real Envoy"
@@ -33,7 +34,7 @@ test: build $(DRILL) $(VENV)/.test ## Run every test: unit, laws, golden, end-to
 unit: ## Run the tests that need no Envoy
 	@cargo test --quiet -p kt-policy -p kt-config -p kt-envoy-gen -p kt
 
-e2e: build $(DRILL) $(VENV)/.test ## Run the end-to-end tests; ARGS='-k name' picks some
+e2e: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run the end-to-end tests; ARGS='-k name' picks some
 	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider $(ARGS)
 
 golden: build ## Write the expected outputs under tests/golden again; review the diff
@@ -79,7 +80,7 @@ test-docker: build ## Run docker compose for real, with stand-in images where no
 	@bash tools/test-docker.sh
 
 clean: ## Remove everything that was built or fetched
-	@rm -rf target dist $(VENV) $(VENV)-eval
+	@rm -rf target dist $(VENV) $(VENV)-eval tests/wire/node/node_modules
 
 dist/.built: $(SOURCES) $(VENV)/.run
 	@echo "== building kt and kt-envoy-gen"
@@ -118,3 +119,12 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.run
 	@echo "== fetching the test tools into $(VENV)"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@touch $@
+
+# The OpenAI client for Node, pinned by the hashes of its lock file. Where there is no Node, the tests say so and skip it.
+$(NODE_CLIENT): tests/wire/node/package.json tests/wire/node/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+	  echo "== fetching the OpenAI client for Node into $(@D)"; \
+	  npm ci --prefix tests/wire/node --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "== no npm here: the OpenAI client for Node is not tested"; fi
+	@mkdir -p $(@D) && touch $@
