@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    detect::{Scanner, Window},
+    detect::{Entity, Scanner, Span, Window},
     linear::{Model, Opinions, Weights},
     patterns::{PatternMatch, PatternSet},
     phrases::PhraseSet,
@@ -31,6 +31,7 @@ pub struct Chain {
 struct Scan {
     /// Places in `Chain::policies` of those that run.
     policies: Vec<usize>,
+    entities: Vec<Entity>,
     values: Option<Scanner>,
     patterns: PatternSet,
     phrases: PhraseSet,
@@ -139,6 +140,34 @@ impl Chain {
             Reading::of(text).as_ref(),
             sightings,
         );
+    }
+
+    /// Fills `sightings` with the values of entities in a whole text, and nothing else.
+    pub(crate) fn scan_values(&self, phase: Phase, window: &Window<'_>, sightings: &mut Sightings) {
+        sightings.clear();
+        if let Some(values) = &self.phase(phase).values {
+            values.scan(window, &mut sightings.values);
+        }
+        sightings.settle(&self.redactor, window.text.len());
+    }
+
+    /// Fills `sightings` with a text that is an `entity` as a whole. False where nobody looks for such.
+    pub(crate) fn note_whole(
+        &self,
+        phase: Phase,
+        entity: Entity,
+        text: &str,
+        sightings: &mut Sightings,
+    ) -> bool {
+        sightings.clear();
+        if self.phase(phase).entities.contains(&entity) {
+            sightings.values.push(Span {
+                label: entity.into(),
+                range: 0..text.len(),
+            });
+        }
+        sightings.settle(&self.redactor, text.len());
+        !sightings.values.is_empty()
     }
 
     /// Every running policy's answer on `sightings`, in chain order.
@@ -345,6 +374,7 @@ impl Scan {
             asks.then(|| Weights::load().ok_or("the weights of the models cannot be read"));
         Ok(Self {
             policies: places,
+            entities,
             values,
             patterns: PatternSet::compile(patterns.into_iter())?,
             phrases: PhraseSet::compile(&phrases),

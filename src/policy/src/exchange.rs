@@ -4,6 +4,8 @@ mod binary;
 mod channels;
 mod chunk;
 mod inspect;
+mod named;
+mod neighbours;
 mod numbers;
 mod request;
 mod response;

@@ -138,6 +138,20 @@ impl Sightings {
         self.is_trusted = false;
     }
 
+    /// Keeps the values and matches whose range is wanted.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&Range<usize>) -> bool) {
+        self.marks.retain(|span| is_wanted(&span.range));
+        self.values.retain(|span| is_wanted(&span.range));
+        self.patterns.retain(|hit| is_wanted(&hit.range));
+    }
+
+    /// Moves the values to where they lie without the first `len` bytes.
+    pub(crate) fn shift(&mut self, len: usize) {
+        for span in self.values.iter_mut().chain(&mut self.marks) {
+            span.range = span.range.start.saturating_sub(len)..span.range.end.saturating_sub(len);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
             && self.patterns.is_empty()

@@ -1,24 +1,32 @@
 //! Byte-range edits on a body: what is not edited leaves exactly as it came.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
-/// Replacements for byte ranges of one body, kept in order.
+/// Replacements for byte ranges of one body, in order.
 #[derive(Debug, Default)]
 pub struct Edits {
-    edits: Vec<(Range<usize>, Vec<u8>)>,
+    /// By where they start: where they end, and what stands there then.
+    edits: BTreeMap<usize, (usize, Vec<u8>)>,
 }
 
 impl Edits {
     /// Replaces `range` by `with`. Ranges never overlap; they may arrive in any order.
     pub fn replace(&mut self, range: Range<usize>, with: Vec<u8>) {
-        self.edits.push((range, with));
+        self.edits.insert(range.start, (range.end, with));
     }
 
     /// Replaces all of `range`, whatever was to be changed inside it.
     pub fn replace_whole(&mut self, range: Range<usize>, with: Vec<u8>) {
-        self.edits
-            .retain(|(other, _)| other.end <= range.start || other.start >= range.end);
+        while let Some(other) = self.overlapping(&range) {
+            self.edits.remove(&other.start);
+        }
         self.replace(range, with);
+    }
+
+    /// The last edit that changes something of `range`.
+    pub fn overlapping(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        let (start, (end, _)) = self.edits.range(..range.end).next_back()?;
+        (*end > range.start).then_some(*start..*end)
     }
 
     /// Whether nothing is to be changed.
@@ -28,15 +36,14 @@ impl Edits {
 
     /// The start of `body` up to the end of the last edit, edited, with the number of original bytes that it
     /// stands for. The rest of the body follows unchanged.
-    pub fn patch(mut self, body: &[u8]) -> Patch {
-        self.edits.sort_by_key(|(range, _)| range.start);
-        let replaces = self.edits.last().map_or(0, |(range, _)| range.end);
+    pub fn patch(self, body: &[u8]) -> Patch {
+        let replaces = self.edits.last_key_value().map_or(0, |(_, (end, _))| *end);
         let mut bytes = Vec::with_capacity(replaces + 64);
         let mut copied = 0;
-        for (range, with) in self.edits {
-            bytes.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
+        for (start, (end, with)) in self.edits {
+            bytes.extend_from_slice(body.get(copied..start).unwrap_or_default());
             bytes.extend_from_slice(&with);
-            copied = range.end;
+            copied = end;
         }
         Patch { replaces, bytes }
     }

@@ -2,10 +2,14 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{binary, numbers, unread};
+use super::{
+    binary, named,
+    neighbours::{self, Group, Joined, Neighbours, Unit},
+    numbers, unread,
+};
 use crate::{
     chain::Chain,
-    detect::Span,
+    detect::{Entity, Span, Window},
     engine::Engine,
     error::ErrorReply,
     filter_config::FailMode,
@@ -34,6 +38,7 @@ pub(super) struct Inspector<'b, 'e> {
     deferred: Option<Stop>,
     newest_turn: Option<usize>,
     items: unread::Items,
+    neighbours: Neighbours,
 }
 
 /// What stands in the place of a message of the history that would have ended the exchange.
@@ -58,11 +63,14 @@ impl<'b, 'e> Inspector<'b, 'e> {
             deferred: None,
             newest_turn: None,
             items: unread::Items::default(),
+            neighbours: Neighbours::default(),
         }
     }
 
     /// The edits, or why the exchange ends.
     pub(super) fn finish(mut self) -> Result<Edits, ErrorReply> {
+        self.neighbours.finish();
+        self.judge_neighbours();
         if let Some(stop) = self
             .deferred
             .take()
@@ -97,7 +105,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         match node.kind {
             Kind::String { escaped } => {
                 self.string(path, node.range.clone(), escaped);
-                self.defer(node.range.clone(), path);
+                let is_json = path.last().is_some_and(|member| member.is("arguments"));
+                let instead = if is_json { b"{}" } else { REMOVED };
+                self.defer(std::iter::once(node.range.clone()), instead);
             }
             Kind::Name { escaped } => {
                 self.items.member(path);
@@ -108,10 +118,16 @@ impl<'b, 'e> Inspector<'b, 'e> {
                     whole,
                 );
             }
-            Kind::Number => self.number(node.range.clone()),
-            Kind::Object if self.items.is_reference(path) => self.skip(unread::ITEM),
+            Kind::Number => self.number(path, node.range.clone()),
+            Kind::Object => {
+                if self.items.is_reference(path) {
+                    self.skip(unread::ITEM);
+                }
+                self.neighbours.close(path);
+            }
             _ => {}
         }
+        self.judge_neighbours();
     }
 
     /// Judges a string, except for what in it is no text.
@@ -127,14 +143,70 @@ impl<'b, 'e> Inspector<'b, 'e> {
             self.skip(skipped);
         }
         let is_json = path.last().is_some_and(|member| member.is("arguments"));
+        self.neighbours.note(path, &text);
         let mut subject = Subject::new(text, range, escaped, is_json);
         let mut start = 0;
-        for piece in binary {
-            self.text(&mut subject, start..piece.start);
+        for piece in &binary {
+            self.piece(path, &mut subject, start..piece.start);
             start = piece.end;
         }
         let end = subject.text.len();
-        self.text(&mut subject, start..end);
+        self.piece(path, &mut subject, start..end);
+        if self.end.is_none() && binary.is_empty() && end <= named::MAX_VALUE {
+            let mut subject = Subject::new(subject.text, subject.range, escaped, is_json);
+            self.named(path, &mut subject);
+        }
+    }
+
+    /// Judges a piece of a string, which may go on in other strings.
+    fn piece(&mut self, path: &[Step<'_>], subject: &mut Subject<'_>, piece: Range<usize>) {
+        self.text(subject, piece.clone());
+        let raw = subject.pass(self.body, &piece);
+        if self.end.is_none() && !self.tally.sightings.is_trusted && !subject.is_json {
+            let escaped = subject.escaped;
+            self.neighbours.text(path, Unit { raw, escaped });
+        }
+    }
+
+    /// Judges a short string once more behind its member's name.
+    fn named(&mut self, path: &[Step<'_>], subject: &mut Subject<'_>) {
+        if !self.scan_named(path, &subject.text) {
+            return;
+        }
+        let (body, edits) = (self.body, &self.edits);
+        self.tally
+            .sightings
+            .retain(|value| edits.overlapping(&subject.in_body(body, value)).is_none());
+        if self.tally.sightings.marks.is_empty() {
+            return;
+        }
+        self.judge_again(&subject.text);
+        if self.end.is_none() {
+            self.replace_in(subject, 0..subject.text.len());
+        }
+    }
+
+    /// Looks for values in `text` behind the names of its member. True when there are some.
+    fn scan_named(&mut self, path: &[Step<'_>], text: &str) -> bool {
+        let contexts = [named::context(path), named::name(path)];
+        for context in contexts.into_iter().flatten() {
+            let named = format!("{context}{text}");
+            let window = Window {
+                text: &named,
+                from: context.len(),
+                complete: true,
+            };
+            let sightings = &mut self.tally.sightings;
+            self.chain.scan_values(self.phase, &window, sightings);
+            sightings.shift(context.len());
+            if !sightings.marks.is_empty() {
+                return true;
+            }
+        }
+        named::is_password(path, text)
+            && self
+                .chain
+                .note_whole(self.phase, Entity::ApiKey, text, &mut self.tally.sightings)
     }
 
     fn raw(&self, range: &Range<usize>) -> &'b str {
@@ -155,9 +227,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.end = stop.map(ErrorReply::stopped);
     }
 
-    /// Replaces a string of the conversation that ended the exchange, where the policy wants that: the exchange ends only if the
-    /// string's message turns out to be the newest one.
-    fn defer(&mut self, range: Range<usize>, path: &[Step<'_>]) {
+    /// Replaces what ended the exchange in a message of the conversation, where the policy wants that: the exchange ends only if the
+    /// message turns out to be the newest one.
+    fn defer(&mut self, ranges: impl Iterator<Item = Range<usize>>, instead: &[u8]) {
         let Some(stop) = self
             .tally
             .stop()
@@ -175,15 +247,10 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
         self.end = None;
         self.tally.replace_instead(&stop);
-        let is_json = path.last().is_some_and(|member| member.is("arguments"));
-        self.edits.replace(
-            range,
-            if is_json {
-                b"{}".to_vec()
-            } else {
-                REMOVED.to_vec()
-            },
-        );
+        for (place, range) in ranges.enumerate() {
+            let instead = if place == 0 { instead } else { b"" };
+            self.edits.replace_whole(range, instead.to_vec());
+        }
         self.deferred = Some(stop);
     }
 
@@ -196,9 +263,13 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.end.is_some() || self.tally.sightings.marks.is_empty() {
             return;
         }
-        let raw = self.raw(&subject.range);
+        self.replace_in(subject, piece);
+    }
+
+    /// Replaces what was seen in a piece of a string.
+    fn replace_in(&mut self, subject: &mut Subject<'_>, piece: Range<usize>) {
         for (range, with) in subject.replace(
-            raw,
+            self.body,
             piece,
             &self.tally.sightings.marks,
             self.chain.redactor(),
@@ -208,17 +279,24 @@ impl<'b, 'e> Inspector<'b, 'e> {
     }
 
     /// Judges a number as the text of its whole part; a value becomes a string, since a marker is no number.
-    fn number(&mut self, range: Range<usize>) {
-        // The shortest notation of a long number: `1e9`.
-        if range.len() < MIN_NUMBER_DIGITS && !self.raw(&range).contains(['e', 'E']) {
-            return;
-        }
-        let Some(text) = numbers::whole_part(self.raw(&range))
-            .filter(|digits| digits.len() >= MIN_NUMBER_DIGITS)
-        else {
+    fn number(&mut self, path: &[Step<'_>], range: Range<usize>) {
+        let is_element = matches!(path.last(), Some(Step::Index(_)));
+        let Some(text) = numbers::whole_part(self.raw(&range)) else {
             return;
         };
-        self.judge(&text);
+        self.tally.sightings.clear();
+        if text.len() >= MIN_NUMBER_DIGITS {
+            self.judge(&text);
+        }
+        let may_be_named = text.len() >= named::MIN_DIGITS && text.len() <= named::MAX_VALUE;
+        if self.tally.sightings.marks.is_empty()
+            && may_be_named
+            && (!is_element || text.len() >= MIN_NUMBER_DIGITS)
+            && self.end.is_none()
+            && self.scan_named(path, &text)
+        {
+            self.judge_again(&text);
+        }
         if self.end.is_none() && !self.tally.sightings.marks.is_empty() {
             let mut marked = String::from("\"");
             let marks = &self.tally.sightings.marks;
@@ -238,6 +316,97 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
     }
+
+    /// What stands in the place of a value, as the inside of a JSON string.
+    fn marker(&self, text: &str, span: &Span) -> Vec<u8> {
+        let value = text.get(span.range.clone()).unwrap_or_default();
+        let (mut marker, mut encoded) = (String::new(), Vec::new());
+        self.chain.redactor().write(span.label, value, &mut marker);
+        json::encode(&marker, &mut encoded);
+        encoded
+    }
+
+    /// Lets the policies answer on what was seen in a text that was judged before.
+    fn judge_again(&mut self, text: &str) {
+        let nothing_new = text.len()..text.len();
+        let stop = self.tally.judge(self.chain, self.phase, nothing_new, 0);
+        self.tally.trace(self.chain, text);
+        self.stop(stop.as_ref());
+    }
+
+    /// Judges the groups of texts that are complete now, each as one text.
+    fn judge_neighbours(&mut self) {
+        for group in std::mem::take(&mut self.neighbours.done) {
+            for between in ["", " "] {
+                for joined in neighbours::joined(self.body, &group.units, between) {
+                    if self.end.is_some() {
+                        return;
+                    }
+                    self.judge_joined(&group, &joined);
+                }
+            }
+        }
+    }
+
+    fn judge_joined(&mut self, group: &Group, joined: &Joined) {
+        self.tally.turn = group.turn;
+        let sightings = &mut self.tally.sightings;
+        self.chain.scan_whole(self.phase, &joined.text, sightings);
+        sightings.retain(|range| joined.needs_neighbours(range));
+        let marks = std::mem::take(&mut sightings.marks);
+        let mut edits = Vec::new();
+        for span in marks {
+            if let Some(places) = self.new_places(group, joined, &span.range) {
+                edits.push((places, self.marker(&joined.text, &span)));
+                self.tally.sightings.marks.push(span);
+            }
+        }
+        self.judge_again(&joined.text);
+        self.defer(group.units.iter().map(|unit| unit.raw.clone()), REMOVED);
+        if self.end.is_none() && self.deferred.is_none() {
+            self.replace_joined(edits);
+        }
+    }
+
+    /// Writes each marker where its value begins, and removes the rest of the value from the other texts.
+    fn replace_joined(&mut self, edits: Vec<(Vec<Range<usize>>, Vec<u8>)>) {
+        for (places, mut marker) in edits {
+            for place in places {
+                self.edits.replace_whole(place, std::mem::take(&mut marker));
+            }
+        }
+    }
+
+    /// Where a value of a joined text lies in the body. Nothing if it was replaced there, or something that it is a part of.
+    fn new_places(
+        &self,
+        group: &Group,
+        joined: &Joined,
+        value: &Range<usize>,
+    ) -> Option<Vec<Range<usize>>> {
+        let pieces = joined.pieces.get(joined.touched(value))?;
+        let mut places = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let unit = group.units.get(piece.unit)?;
+            let inside =
+                |at: usize| at.clamp(piece.at.start, piece.at.end) - piece.at.start + piece.start;
+            let mut raw = json::RawPlaces::new(self.raw(&unit.raw), unit.escaped);
+            let start = unit.raw.start + raw.raw(inside(value.start));
+            places.push(start..unit.raw.start + raw.raw(inside(value.end)));
+        }
+        let replaced: Vec<_> = places
+            .iter()
+            .filter_map(|place| self.edits.overlapping(place).map(|edit| (place, edit)))
+            .collect();
+        let is_inside = |(place, edit): &(&Range<usize>, Range<usize>)| {
+            edit.start >= place.start && edit.end <= place.end
+        };
+        let is_known =
+            replaced.len() == places.len() && replaced.iter().all(|(place, edit)| *place == edit);
+        let fits =
+            replaced.is_empty() || places.len() > 1 && !is_known && replaced.iter().all(is_inside);
+        fits.then_some(places)
+    }
 }
 
 /// A string of the body that is judged piece by piece.
@@ -246,7 +415,10 @@ struct Subject<'b> {
     /// Where its inside lies in the body, and whether it has escapes there.
     range: Range<usize>,
     escaped: bool,
+    is_json: bool,
     markers: Markers,
+    /// Up to where it was judged: in the text and in the body.
+    passed: (usize, usize),
     /// Up to where `markers` knows it.
     read: usize,
 }
@@ -261,17 +433,35 @@ impl<'b> Subject<'b> {
         };
         Self {
             text,
+            passed: (0, range.start),
             range,
             escaped,
+            is_json,
             markers,
             read: 0,
         }
     }
 
-    /// The edits of the body that replace `marks` in a piece. `raw` is the string as the body has it.
+    /// Where a part of the text lies in the body. `body` is all of that; the part does not begin before what was passed.
+    fn in_body(&self, body: &str, part: &Range<usize>) -> Range<usize> {
+        let rest = body.get(self.passed.1..self.range.end).unwrap_or_default();
+        let mut places = json::RawPlaces::new(rest, self.escaped);
+        let mut place = |at: usize| self.passed.1 + places.raw(at - self.passed.0);
+        let start = place(part.start);
+        start..place(part.end)
+    }
+
+    /// Leaves a piece behind and returns where it lies in the body.
+    fn pass(&mut self, body: &str, piece: &Range<usize>) -> Range<usize> {
+        let raw = self.in_body(body, piece);
+        self.passed = (piece.end, raw.end);
+        raw
+    }
+
+    /// The edits of the body that replace `marks` in a piece.
     fn replace(
         &mut self,
-        raw: &str,
+        body: &str,
         piece: Range<usize>,
         marks: &[Span],
         redactor: &Redactor,
@@ -287,12 +477,14 @@ impl<'b> Subject<'b> {
         let replacements = self
             .markers
             .replace(&self.text, known..piece.end, &marks, redactor);
-        let mut places = json::RawPlaces::new(raw, self.escaped);
+        let rest = body.get(self.passed.1..self.range.end).unwrap_or_default();
+        let mut places = json::RawPlaces::new(rest, self.escaped);
         let edit = |(replaced, with): (Range<usize>, String)| {
-            let (start, end) = (places.raw(replaced.start), places.raw(replaced.end));
+            let mut place = |at: usize| self.passed.1 + places.raw(at - self.passed.0);
+            let start = place(replaced.start);
             let mut encoded = Vec::new();
             json::encode(&with, &mut encoded);
-            (self.range.start + start..self.range.start + end, encoded)
+            (start..place(replaced.end), encoded)
         };
         replacements.into_iter().map(edit).collect()
     }

@@ -13,6 +13,10 @@ pub(super) fn whole_part(raw: &str) -> Option<Cow<'_, str>> {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Cow::Borrowed(digits));
     }
+    if digits.starts_with("0.") && !digits.contains(['e', 'E']) {
+        // Most numbers of embeddings.
+        return None;
+    }
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let zeros = whole.len() + fraction.len() - significant(whole, fraction).count();
