@@ -2,7 +2,8 @@
 //!
 //! *What it does.* Scores each answer from 0 to 1 ([`crate::quality`]) and checks assertions. An answer that fails is blocked, or another one is asked
 //! for: on the same target (`retry`) or the next (`fallback`); when there is none left, it is blocked.
-//! *Where it looks.* The text of each choice of a response, beside the newest message of the request.
+//! *Where it looks.* The text of each choice of a response, a transcript of sound included, beside the newest message of the request. Not at answers
+//! that call tools, that hold thoughts, sound or images and no text, or that the provider's own filter ended.
 //! *Streams.* What has left cannot be taken back, so a stream is scored at its end, for event and metrics only. A loop is cut while it runs.
 //! *Limits.* Correctness is not judged. `faithfulness`, `accuracy` and assertions that ask a model do not exist here.
 
@@ -204,4 +205,38 @@ pub(crate) fn worst(reports: impl Iterator<Item = Report>) -> Option<Report> {
             .partial_cmp(&(right.passed, right.score))
             .unwrap_or(std::cmp::Ordering::Equal)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Short answers, each with whether it is one. `answer` stands for the message of a chat completion.
+    const ANSWERS: &str = include_str!("../../tests/short_answers.json");
+
+    fn body_of(entry: &Value) -> Value {
+        entry.get("body").cloned().unwrap_or_else(
+            || json!({"choices": [{"message": {"role": "assistant", "content": entry["answer"]}, "finish_reason": "stop"}]}),
+        )
+    }
+
+    #[test]
+    fn short_answers_are_told_from_none() {
+        let scorer = QualityScorer::new(&Settings::default()).unwrap();
+        let entries: Vec<Value> = serde_json::from_str(ANSWERS).unwrap();
+        let mut wrong = Vec::new();
+        for entry in &entries {
+            let body = body_of(entry);
+            let prompt = entry["prompt"].as_str().unwrap_or("Answer in short.");
+            let report = scorer.judge_body(prompt, body.to_string().as_bytes());
+            if report.is_none_or(|report| report.passed) != (entry["passes"] == true) {
+                wrong.push(entry);
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let healthy = entries.iter().filter(|entry| entry["passes"] == true);
+        assert!(healthy.count() >= 20 && entries.len() >= 40);
+    }
 }

@@ -270,12 +270,34 @@ const NOTHINGS: &[&str] = &[
 
 pub(super) fn measure(subject: &Subject<'_>, words: &Words<'_>) -> f32 {
     let text = subject.answer.trim();
-    if !text.chars().any(char::is_alphanumeric) {
+    if !text.chars().any(says_something) && !is_empty_json(text) {
         return 0.0;
     }
     let refusal = if is_refusal(text) { 0.05 } else { 1.0 };
     let cut = if subject.is_cut { 0.1 } else { 1.0 };
     refusal * cut * placeholder(text, words) * ending(text, words)
+}
+
+/// Whether a character is an answer by itself: letters, digits, and signs that people answer with. Punctuation is not,
+/// nor is what cannot be seen.
+fn says_something(character: char) -> bool {
+    character.is_alphanumeric()
+        || matches!(character,
+            // Currencies, letters as signs, arrows, operators, technical signs, and pictures (Unicode 17, blocks).
+            '\u{20a0}'..='\u{20cf}' | '\u{2100}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}'
+            | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+}
+
+/// What a program is told when there is nothing to list.
+fn is_empty_json(text: &str) -> bool {
+    let inside = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .or_else(|| {
+            text.strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'))
+        });
+    inside.is_some_and(|inside| inside.trim().is_empty())
 }
 
 /// Whether the answer refuses to answer.
