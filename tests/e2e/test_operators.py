@@ -1,6 +1,7 @@
 """What operators see: the state of every target, while it changes."""
 
 import time
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ def health(front):
 
 def test_targets_are_listed_with_what_is_known(provider, gateway):
     first, second = provider({"status": 503}), provider()
-    labels = {"description": "the large one", "quantizations": "fp8", "pricing": "{prompt: 1.5, completion: 2}"}
+    labels = {"description": "the large one", "quantizations": "fp8", "pricing": "{prompt: 1.5, completion: 2, cached_prompt: 0.75}"}
     front = gateway(policy_config(target("a", first.url), target("b", second.url, **labels)))
     assert metrics(front)["a"] == {
         "target_id": "a", "provider": "openai", "model": "model-a", "description": None, "quantizations": None,
@@ -38,11 +39,13 @@ def test_targets_are_listed_with_what_is_known(provider, gateway):
     assert (seen["b"]["attempts"], seen["b"]["successes"]) == (3, 3)
     assert seen["b"]["latency_p50_ms"] is not None and seen["b"]["latency_p95_ms"] >= seen["b"]["latency_p50_ms"]
     assert (seen["b"]["description"], seen["b"]["quantizations"]) == ("the large one", "fp8")
-    assert seen["b"]["pricing"] == {"prompt": 1.5, "completion": 2.0}
+    assert seen["b"]["pricing"] == {"prompt": "1.5", "completion": "2", "cached_prompt": "0.75"}
     assert "bob" not in str(seen) and not any(key in str(seen) for key in KEYS.values())
     event = front.events(3)[0]
     assert (event["target_description"], event["quantizations"]) == ("the large one", "fp8")
-    assert event["cost_usd"] > 0
+    counts = event["usage"]
+    cost = (counts["prompt_tokens"] * Decimal("1.5") + counts["completion_tokens"] * 2) / 1_000_000
+    assert Decimal(event["cost_usd"]) == cost > 0
     models = httpx.get(f"{front.url}/v1/models").json()["data"]
     assert [model["id"] for model in models] == ["model-a", "model-b"]
     settings = httpx.get(f"{front.url}/keeptrusts/config").json()["providers"]

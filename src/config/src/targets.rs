@@ -1,6 +1,6 @@
 //! `providers.targets`.
 
-use kt_policy::Pricing;
+use kt_policy::{Price, Pricing};
 use kt_routing::{HealthProbe, Strategy};
 
 use crate::{
@@ -399,10 +399,11 @@ fn weight(fields: &mut Fields<'_>, strategy: Option<Strategy>, report: &mut Repo
 
 fn pricing(fields: &mut Fields<'_>, report: &mut Report) -> Option<Pricing> {
     let mut pricing = fields.mapping("pricing", report)?;
-    let prompt = pricing.number("prompt", 0.0..=1e6, report);
-    let completion = pricing.number("completion", 0.0..=1e6, report);
-    for (key, value) in [("prompt", prompt), ("completion", completion)] {
-        if value.is_none() && pricing.get(key).is_none() {
+    let prompt = price(&mut pricing, "prompt", report);
+    let completion = price(&mut pricing, "completion", report);
+    let cached_prompt = price(&mut pricing, "cached_prompt", report);
+    for key in ["prompt", "completion"] {
+        if pricing.get(key).is_none() {
             pricing.missing(key, "prices are USD per one million tokens", report);
         }
     }
@@ -410,7 +411,22 @@ fn pricing(fields: &mut Fields<'_>, report: &mut Report) -> Option<Pricing> {
     Some(Pricing {
         prompt: prompt?,
         completion: completion?,
+        cached_prompt,
     })
+}
+
+/// A price, exactly as it is written.
+fn price(pricing: &mut Fields<'_>, key: &'static str, report: &mut Report) -> Option<Price> {
+    let number = pricing.number(key, 0.0..=1e6, report)?;
+    // The shortest text that means this number is the one that was written.
+    let price = number.to_string().parse().ok();
+    if price.is_none() {
+        let (path, position) = (pricing.path_of(key), pricing.key_position(key));
+        let message = format!("`{path}` has more than nine decimals");
+        let hint = "prices are USD per one million tokens; round it";
+        report.error(Code::InvalidValue, &path, position, message, hint);
+    }
+    price
 }
 
 fn health_probe(fields: &mut Fields<'_>, report: &mut Report) -> Option<HealthProbe> {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    exchange::{Exchange, Usage},
-    filter_config::{Pack, Pricing},
+    exchange::Exchange,
+    filter_config::Pack,
+    money::Usd,
     tally::{PolicyResult, Redaction, Skipped},
     verdict::{Phase, Verdict},
 };
@@ -64,7 +65,7 @@ struct Event<'a> {
     redactions: &'a [Redaction],
     redaction_count: usize,
     usage: Tokens,
-    cost_usd: Option<f64>,
+    cost_usd: Option<Usd>,
     latency_ms: f64,
     time_to_first_token_ms: Option<f64>,
     prompt_redacted: bool,
@@ -232,7 +233,7 @@ fn event<'e>(
         },
         cost_usd: target
             .and_then(|target| target.pricing)
-            .and_then(|pricing| cost(pricing, usage)),
+            .and_then(|pricing| pricing.cost(usage)),
         latency_ms: millis(facts.started_us, facts.ended_us),
         time_to_first_token_ms: facts
             .first_byte_us
@@ -245,19 +246,6 @@ fn event<'e>(
         },
         retention_days: engine.audit().map(|audit| audit.retention_days),
     }
-}
-
-/// USD, from prices per one million tokens. Unknown counts give no cost rather than a wrong one.
-fn cost(pricing: Pricing, usage: Usage) -> Option<f64> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "token counts stay far below 2^52"
-    )]
-    let price = |tokens: u64, per_million: f64| tokens as f64 * per_million / 1e6;
-    Some(
-        price(usage.prompt_tokens?, pricing.prompt)
-            + price(usage.completion_tokens?, pricing.completion),
-    )
 }
 
 fn millis(from_us: u64, to_us: u64) -> f64 {

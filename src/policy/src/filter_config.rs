@@ -3,7 +3,7 @@
 use kt_routing::{HealthProbe, Routing};
 use serde::{Deserialize, Serialize};
 
-use crate::policy::PolicyConfig;
+use crate::{money::Pricing, policy::PolicyConfig};
 
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
 pub const FORMAT: u32 = 2;
@@ -38,15 +38,6 @@ pub struct Pack {
     pub name: String,
     /// `pack.version`
     pub version: String,
-}
-
-/// USD per one million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Pricing {
-    /// Of the request.
-    pub prompt: f64,
-    /// Of the answer.
-    pub completion: f64,
 }
 
 /// One target as the filter needs it.

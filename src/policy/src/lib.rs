@@ -47,6 +47,7 @@ mod hold_back;
 pub mod json;
 pub mod linear;
 mod markers;
+mod money;
 mod needles;
 mod opening;
 mod pages;
@@ -71,9 +72,10 @@ pub use engine::Engine;
 pub use error::ErrorReply;
 pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_model};
 pub use filter_config::{
-    FORMAT, FailMode, FilterConfig, Pack, Pricing, Role, Target, internal_header, order_cluster,
+    FORMAT, FailMode, FilterConfig, Pack, Role, Target, internal_header, order_cluster,
 };
 pub use hold_back::HoldBack;
+pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
 pub use pages::{Page, PageReply};
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};

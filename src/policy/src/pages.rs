@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::{
     event::rfc3339,
-    filter_config::{FilterConfig, Pricing, Target},
+    filter_config::{FilterConfig, Target},
+    money::Pricing,
 };
 
 /// A page that the policy filter answers itself.
