@@ -6,6 +6,7 @@
     reason = "a command speaks on its standard streams"
 )]
 
+mod events;
 mod gateway;
 mod mock_provider;
 mod policy;
@@ -30,6 +31,9 @@ enum Command {
     /// Work with policy files.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Read the event log.
+    #[command(subcommand)]
+    Events(events::Command),
     /// Run an offline provider that speaks the OpenAI format.
     MockProvider(mock_provider::Arguments),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Gateway(command) => gateway::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Events(command) => events::run(&command),
         Command::MockProvider(arguments) => mock_provider::run(&arguments),
     };
     match result {

@@ -122,6 +122,13 @@ impl EventChain {
     }
 }
 
+/// The hash that a line of a chain should have. `None` for a line that has none.
+pub fn hash_of(line: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b",\"hash\":\"";
+    let at = memchr::memmem::rfind(line, MARK)?;
+    Some(hex(&Sha256::digest(line.get(..at)?)))
+}
+
 fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits
@@ -319,6 +326,7 @@ mod tests {
                 "{line}"
             );
             assert_eq!(hash, format!("{}\"}}", hex(&Sha256::digest(hashed))));
+            assert_eq!(hash_of(line.as_bytes()), Some(hex(&Sha256::digest(hashed))));
             prev = hash.trim_end_matches("\"}").into();
         }
     }
