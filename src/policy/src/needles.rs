@@ -2,14 +2,16 @@
 //!
 //! Each letter of a text costs a step or two, however many words there are and however often they begin.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Words with a value each.
 #[derive(Debug)]
 pub(crate) struct Needles<T> {
     nodes: Vec<Node<T>>,
-    /// From the root on; most letters of a text begin no word.
-    first: HashMap<char, u32>,
+    /// From the root on, by ASCII letter: most letters of a text begin no word. 0 for none.
+    first: Vec<u32>,
+    /// The same for other letters.
+    first_others: BTreeMap<char, u32>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,8 @@ impl<T> Default for Needles<T> {
     fn default() -> Self {
         let mut needles = Self {
             nodes: Vec::new(),
-            first: HashMap::new(),
+            first: vec![0; 128],
+            first_others: BTreeMap::new(),
         };
         needles.new_node(0);
         needles
@@ -81,7 +84,10 @@ impl<T> Needles<T> {
     fn branch(&mut self, at: u32, letter: char, depth: u32) -> u32 {
         let next = self.new_node(depth);
         if at == 0 {
-            self.first.insert(letter, next);
+            match self.first.get_mut(letter as usize) {
+                Some(first) => *first = next,
+                None => drop(self.first_others.insert(letter, next)),
+            }
         }
         if let Some(node) = self.node_mut(at) {
             let place = node.next.partition_point(|(known, _)| *known < letter);
@@ -92,7 +98,10 @@ impl<T> Needles<T> {
 
     fn goto(&self, at: u32, letter: char) -> Option<u32> {
         if at == 0 {
-            return self.first.get(&letter).copied();
+            return match self.first.get(letter as usize) {
+                Some(next) => Some(*next).filter(|next| *next != 0),
+                None => self.first_others.get(&letter).copied(),
+            };
         }
         let next = &self.node(at)?.next;
         let place = next.binary_search_by_key(&letter, |(known, _)| *known);

@@ -21,31 +21,22 @@ const MAX_GAP: usize = 32;
 /// Terms to look for.
 ///
 /// *Exact* ones are found by one automaton. A *misspelt* one has one of its parts unchanged: of `n + 1` parts, `n` wrong letters leave one.
-/// So the parts are found by an automaton too, and a term is compared only where one of its parts stands in its place.
+/// So the parts are found by an automaton too, and terms are compared only where a part stands in its place.
 #[derive(Debug, Default)]
 pub(crate) struct TermSet {
     /// With their patterns.
     exact: Needles<u16>,
-    fuzzy: Vec<Term>,
+    misspelt: Misspelt,
+    /// Parts of those that may be misspelt.
     parts: Needles<Part>,
-    /// Letters that the longest misspelling of a term can have.
-    longest: usize,
-}
-
-#[derive(Debug)]
-struct Term {
-    pattern: u16,
-    letters: Vec<char>,
-    max_distance: u8,
 }
 
 /// A part of a term.
 #[derive(Debug, Clone, Copy)]
 struct Part {
-    /// Place among the misspelt terms.
-    term: usize,
     /// Letters before it.
     offset: usize,
+    max_distance: u8,
 }
 
 /// One folded letter of a text; a space between words.
@@ -74,21 +65,19 @@ impl TermSet {
             self.exact.add(&letters, pattern);
             return;
         }
-        let distance = usize::from(max_distance);
-        let (len, term) = (letters.len(), self.fuzzy.len());
-        let bound = |part: usize| part * len / (distance + 1);
-        for part in 0..=distance {
-            let word = letters.get(bound(part)..bound(part + 1));
-            let offset = bound(part);
-            self.parts
-                .add(word.unwrap_or_default(), Part { term, offset });
+        let (len, parts) = (letters.len(), usize::from(max_distance) + 1);
+        for part in 0..parts {
+            let (offset, end) = (part * len / parts, (part + 1) * len / parts);
+            let word = letters.get(offset..end).unwrap_or_default();
+            self.parts.add(
+                word,
+                Part {
+                    offset,
+                    max_distance,
+                },
+            );
         }
-        self.longest = self.longest.max(len + distance);
-        self.fuzzy.push(Term {
-            pattern,
-            letters,
-            max_distance,
-        });
+        self.misspelt.add(&letters, pattern, max_distance);
     }
 
     /// Makes the set ready to scan.
@@ -98,7 +87,7 @@ impl TermSet {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.fuzzy.is_empty()
+        self.exact.is_empty() && self.parts.is_empty()
     }
 
     /// Adds the matches of `window` to `found` and returns the first position whose fate is open.
@@ -115,7 +104,7 @@ impl TermSet {
         if !self.exact.is_empty() {
             open = open.min(run.exact(found));
         }
-        if !self.fuzzy.is_empty() {
+        if !self.parts.is_empty() {
             open = open.min(run.fuzzy(found));
         }
         open
@@ -176,43 +165,41 @@ impl Run<'_, '_> {
 
     fn fuzzy(&self, found: &mut Vec<PatternMatch>) -> usize {
         let mut open = self.window.text.len();
-        let mut row = Vec::new();
-        for (start, term) in self.candidates() {
-            let Some(term) = self.set.fuzzy.get(term) else {
-                continue;
-            };
-            let letters = self.text.get(start..).unwrap_or_default();
-            let first = letters.first().map_or(0, |letter| letter.start);
-            match term.at(letters, self.window, &mut row) {
-                Found::At(end) => found.push(PatternMatch {
-                    pattern: term.pattern,
-                    range: first..end,
-                }),
-                Found::Open => open = open.min(first),
-                Found::Nothing => {}
+        let mut rows = Vec::new();
+        for start in self.candidates() {
+            if let Some(first) = self.compare(start, &mut rows, found) {
+                open = open.min(first);
             }
         }
         if self.window.complete {
-            open
-        } else {
-            open.min(self.open_tail(&mut row))
+            return open;
         }
+        // The parts of a word at the end may not have arrived.
+        let longest = self.set.misspelt.longest;
+        let tail = self.text.len().saturating_sub(longest + 1);
+        let mut words = (tail.max(self.from)..self.text.len()).filter(|at| self.begins(*at));
+        let begun = words.find_map(|at| self.compare(at, &mut rows, &mut Vec::new()));
+        begun.map_or(open, |begun| open.min(begun))
     }
 
-    /// Where which terms may begin, since one of their parts stands in its place.
-    fn candidates(&self) -> Vec<(usize, usize)> {
+    /// Words with which a term may begin, since one of its parts stands in its place.
+    fn candidates(&self) -> Vec<usize> {
         let mut candidates = Vec::new();
         let mut state = State::default();
         for (at, letter) in self.text.iter().enumerate().skip(self.from) {
             state = self.set.parts.step(state, letter.letter);
+            let mut last = None;
             for (len, part) in self.set.parts.ending(state) {
-                let shift = (self.set.fuzzy.get(part.term))
-                    .map_or(0, |term| usize::from(term.max_distance));
+                let shift = usize::from(part.max_distance);
                 // Letters before the part may be missing or too many.
-                let last = (at + 1 + shift).checked_sub(len + part.offset);
-                let starts = (0..=2 * shift).filter_map(|shift| last?.checked_sub(shift));
-                let starts = starts.filter(|start| self.begins(*start));
-                candidates.extend(starts.map(|start| (start, part.term)));
+                let nearest = (at + 1 + shift).checked_sub(len + part.offset);
+                // Many terms have the same part.
+                if last == Some((nearest, shift)) {
+                    continue;
+                }
+                last = Some((nearest, shift));
+                let starts = (0..=2 * shift).filter_map(|shift| nearest?.checked_sub(shift));
+                candidates.extend(starts.filter(|start| self.begins(*start)));
             }
         }
         candidates.sort_unstable();
@@ -220,91 +207,189 @@ impl Run<'_, '_> {
         candidates
     }
 
-    /// The first word at the end of the text of which a term may still become: its parts may not have arrived.
-    fn open_tail(&self, row: &mut Vec<u8>) -> usize {
-        let tail = self.text.len().saturating_sub(self.set.longest + 1);
-        let mut words = (tail.max(self.from)..self.text.len()).filter(|at| self.begins(*at));
-        let open = words.find(|at| {
-            let letters = self.text.get(*at..).unwrap_or_default();
-            let mut terms = self.set.fuzzy.iter();
-            terms.any(|term| matches!(term.at(letters, self.window, row), Found::Open))
-        });
-        let first = open.and_then(|at| self.text.get(at));
-        first.map_or(self.window.text.len(), |letter| letter.start)
-    }
-}
-
-enum Found {
-    At(usize),
-    Open,
-    Nothing,
-}
-
-impl Term {
-    /// Compares the term with the text from a word's first letter on. `row` is scratch space.
-    fn at(&self, text: &[Letter], window: &Window<'_>, row: &mut Vec<u8>) -> Found {
-        let start = text.first().map_or(0, |letter| letter.start);
-        row.clear();
-        row.extend((0..=self.letters.len()).map(|cost| u8::try_from(cost).unwrap_or(u8::MAX)));
-        let mut best: Option<(u8, usize)> = None;
-        for (at, letter) in text.iter().enumerate() {
-            if letter.end - start > MAX_MATCH {
-                return best.map_or(Found::Nothing, |(_, end)| Found::At(end));
-            }
-            if self.step(row, letter.letter, at) > self.max_distance {
-                return best.map_or(Found::Nothing, |(_, end)| Found::At(end));
-            }
-            let distance = row.last().copied().unwrap_or(u8::MAX);
-            let ends = letter.letter != ' ' && ends_word(text, at);
-            if ends
-                && distance <= self.max_distance
-                && best.is_none_or(|(least, _)| distance < least)
-            {
-                best = Some((distance, letter.end));
-            }
-        }
-        match best {
-            _ if !window.complete => Found::Open,
-            Some((_, end)) => Found::At(end),
-            None => Found::Nothing,
-        }
-    }
-
-    /// One row of the table of distances; returns its least entry. Only entries near the diagonal can be small enough: the others are
-    /// not looked at.
-    fn step(&self, row: &mut [u8], letter: char, at: usize) -> u8 {
-        const FAR: u8 = u8::MAX;
-        let distance = usize::from(self.max_distance);
-        let from = (at + 1).saturating_sub(distance);
-        let to = (at + 1 + distance).min(self.letters.len());
-        // Left of the first entry lies one that is too far, or the column of the empty term.
-        let outer = from.checked_sub(1);
-        let mut diagonal = outer.and_then(|place| row.get(place)).copied();
-        let Some(band) = row.get_mut(from..=to) else {
-            return FAR;
+    /// Compares the text from a word's first letter on with all terms; the start of that word if a term may still become of it.
+    fn compare(
+        &self,
+        start: usize,
+        rows: &mut Vec<u8>,
+        found: &mut Vec<PatternMatch>,
+    ) -> Option<usize> {
+        let first = self.text.get(start)?.start;
+        let longest = (self.text.len()).min(start + self.set.misspelt.longest + 1);
+        let letters = self.text.get(start..longest)?;
+        let near = letters.partition_point(|letter| letter.end - first <= MAX_MATCH);
+        let is_cut = start + near == self.text.len() && !self.window.complete;
+        let mut walk = Walk {
+            set: &self.set.misspelt,
+            letters: letters.get(..near)?,
+            text: self.text,
+            start,
+            rows,
+            found: Vec::new(),
+            is_open: false,
         };
-        let mut least = FAR;
-        let mut left = FAR;
-        let wanted = (self.letters.iter()).skip(outer.unwrap_or(0));
-        let mut cells = band.iter_mut();
-        if outer.is_none()
-            && let Some(first) = cells.next()
-        {
-            diagonal = Some(*first);
-            *first = u8::try_from(at + 1).unwrap_or(FAR);
-            (left, least) = (*first, *first);
+        walk.all();
+        let is_open = walk.is_open && is_cut;
+        found.extend(walk.found.iter().map(|(pattern, end)| PatternMatch {
+            pattern: *pattern,
+            range: first..*end,
+        }));
+        is_open.then_some(first)
+    }
+}
+
+/// Terms that may be misspelt, as a tree of their letters: what they begin with in common is compared once.
+#[derive(Debug)]
+struct Misspelt {
+    nodes: Vec<Node>,
+    /// Letters that the longest misspelling of a term can have.
+    longest: usize,
+}
+
+impl Default for Misspelt {
+    fn default() -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            longest: 0,
         }
-        let mut diagonal = diagonal.unwrap_or(FAR);
-        for (cell, wanted) in cells.zip(wanted) {
-            let above = *cell;
-            let cost = diagonal.saturating_add(u8::from(*wanted != letter));
-            *cell = cost
-                .min(above.saturating_add(1))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    next: Vec<(char, usize)>,
+    /// Patterns of the terms that end here, with the most letters that may differ.
+    terms: Vec<(u16, u8)>,
+    /// The most letters that may differ in a term that goes through here.
+    max_distance: u8,
+}
+
+impl Misspelt {
+    fn add(&mut self, letters: &[char], pattern: u16, max_distance: u8) {
+        let mut at = 0;
+        for letter in letters.iter().map(Some).chain([None]) {
+            let count = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else {
+                return;
+            };
+            node.max_distance = node.max_distance.max(max_distance);
+            let Some(letter) = letter else {
+                node.terms.push((pattern, max_distance));
+                break;
+            };
+            let known = node.next.iter().find(|(known, _)| known == letter);
+            at = known.map_or(count, |(_, next)| *next);
+            if at == count {
+                node.next.push((*letter, count));
+                self.nodes.push(Node::default());
+            }
+        }
+        self.longest = self.longest.max(letters.len() + usize::from(max_distance));
+    }
+}
+
+/// Too far from anything.
+const FAR: u8 = u8::MAX;
+
+/// One comparison of a text with a tree of terms: for each node a row of the table of distances, of which only what lies near
+/// the diagonal can be small enough.
+struct Walk<'w> {
+    set: &'w Misspelt,
+    /// What is compared.
+    letters: &'w [Letter],
+    /// The whole text, in which `letters` begin at `start`.
+    text: &'w [Letter],
+    start: usize,
+    /// By depth, a row for each.
+    rows: &'w mut Vec<u8>,
+    /// Patterns with the ends of what they match.
+    found: Vec<(u16, usize)>,
+    /// Whether more text could make a match.
+    is_open: bool,
+}
+
+impl Walk<'_> {
+    fn all(&mut self) {
+        let width = self.letters.len() + 1;
+        self.rows.clear();
+        self.rows
+            .extend((0..width).map(|cost| u8::try_from(cost).unwrap_or(FAR)));
+        if let Some(root) = self.set.nodes.first() {
+            let last = self.rows.last().copied().unwrap_or(FAR);
+            self.is_open = last <= root.max_distance;
+            self.below(root, 0);
+        }
+    }
+
+    /// Compares what follows a node at this depth.
+    fn below(&mut self, node: &Node, depth: usize) {
+        for (letter, next) in &node.next {
+            let Some(next) = self.set.nodes.get(*next) else {
+                continue;
+            };
+            if self.row(*letter, next, depth + 1) <= next.max_distance {
+                self.ends(next, depth + 1);
+                self.below(next, depth + 1);
+            }
+        }
+    }
+
+    /// Fills the row of a node; returns its least entry.
+    fn row(&mut self, letter: char, node: &Node, depth: usize) -> u8 {
+        let width = self.letters.len() + 1;
+        self.rows.resize(width * (depth + 1), FAR);
+        let (above, row) = self.rows.split_at_mut(width * depth);
+        let above = above.get(width * (depth - 1)..).unwrap_or_default();
+        let distance = usize::from(node.max_distance);
+        let from = depth.saturating_sub(distance);
+        let to = (depth + distance).min(width - 1);
+        // Beyond the near ones, what the next row looks at.
+        for outer in [from.checked_sub(1), Some(to + 1)] {
+            if let Some(cell) = outer.and_then(|outer| row.get_mut(outer)) {
+                *cell = FAR;
+            }
+        }
+        let (mut left, mut least) = (FAR, FAR);
+        for place in from..=to {
+            let up = above.get(place).copied().unwrap_or(FAR);
+            let diagonal = match place.checked_sub(1) {
+                None => FAR,
+                Some(before) => {
+                    let is_other =
+                        (self.letters.get(before)).is_none_or(|own| own.letter != letter);
+                    let cost = above.get(before).copied().unwrap_or(FAR);
+                    cost.saturating_add(u8::from(is_other))
+                }
+            };
+            let cost = diagonal
+                .min(up.saturating_add(1))
                 .min(left.saturating_add(1));
-            (diagonal, left) = (above, *cell);
-            least = least.min(left);
+            if let Some(cell) = row.get_mut(place) {
+                *cell = cost;
+            }
+            (left, least) = (cost, least.min(cost));
         }
+        let last = row.last().copied().filter(|_| to == width - 1);
+        self.is_open |= last.is_some_and(|cost| cost <= node.max_distance);
         least
+    }
+
+    /// Notes the terms that end at a node: each with the nearest of what it matches, the shortest of those.
+    fn ends(&mut self, node: &Node, depth: usize) {
+        let width = self.letters.len() + 1;
+        let row = self.rows.get(width * depth..).unwrap_or_default();
+        for (pattern, max_distance) in &node.terms {
+            let distance = usize::from(*max_distance);
+            let lengths = depth.saturating_sub(distance).max(1)..=(depth + distance).min(width - 1);
+            let ends = lengths.filter_map(|len| {
+                let letter = self.letters.get(len - 1)?;
+                let cost = *row.get(len)?;
+                let is_end = letter.letter != ' ' && ends_word(self.text, self.start + len - 1);
+                (is_end && cost <= *max_distance).then_some((cost, letter.end))
+            });
+            let nearest = ends.min_by_key(|(cost, _)| *cost);
+            self.found.extend(nearest.map(|(_, end)| (*pattern, end)));
+        }
     }
 }
 
