@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::{
-    detect::{Entity, Scanner, Span, Window},
+    detect::{self, Entity, Scanner, Span, Window},
     linear::{Model, Opinions, Weights},
-    patterns::{PatternMatch, PatternSet},
+    patterns::{Find, PatternMatch, PatternSet},
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     redact::Redactor,
@@ -210,6 +210,23 @@ impl Chain {
         policies
             .filter_map(|&place| self.policies.get(place))
             .any(|policy| policy.judge(sightings).verdict.stops() && policy.trusts(text))
+    }
+
+    /// What the scanners of the chain look for: texts of which the harness of the bounds makes its shapes.
+    pub fn anchors(&self) -> Vec<String> {
+        let first = |words: &str| {
+            let words = words.split(' ').filter_map(|word| word.split('|').next());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let groups = self.policies.iter().flat_map(|policy| policy.phrases());
+        let phrases = groups.flat_map(|group| group.phrases);
+        let patterns = self.policies.iter().flat_map(|policy| policy.patterns());
+        let users = patterns.map(|pattern| match &pattern.find {
+            Find::Regex(text) | Find::Term { text, .. } => text.clone(),
+        });
+        let values = detect::anchors().into_iter().chain(crate::views::anchors());
+        let words = phrases.map(|phrase| first(phrase.words));
+        values.chain(words).chain(users).collect()
     }
 
     /// Judges one whole text.

@@ -101,26 +101,55 @@ static FORMS: [&Form; 30] = [
 ];
 
 /// Detectors that look for their own anchors.
-const TEXT_DETECTORS: [(Entity, TextDetector); 8] = [
-    (Entity::ApiKey, api_key::scan),
-    (Entity::ApiKey, named_secret::scan),
-    (Entity::ApiKey, shaped_key::scan),
-    (Entity::UrlCredentials, url_credentials::scan),
-    (Entity::Email, email::scan),
-    (Entity::CardholderName, cardholder_name::scan),
-    (Entity::IpAddress, ip_address::scan_v6),
-    (Entity::MacAddress, mac_address::scan),
+const TEXT_DETECTORS: [(Entity, TextDetector, Anchors); 8] = [
+    (Entity::ApiKey, api_key::scan, api_key::anchors),
+    (Entity::ApiKey, named_secret::scan, named_secret::anchors),
+    (Entity::ApiKey, shaped_key::scan, shaped_key::anchors),
+    (
+        Entity::UrlCredentials,
+        url_credentials::scan,
+        url_credentials::anchors,
+    ),
+    (Entity::Email, email::scan, email::anchors),
+    (
+        Entity::CardholderName,
+        cardholder_name::scan,
+        cardholder_name::anchors,
+    ),
+    (Entity::IpAddress, ip_address::scan_v6, ip_address::anchors),
+    (Entity::MacAddress, mac_address::scan, mac_address::anchors),
 ];
 
 /// Detectors that are tried wherever a group of digits begins.
-const DIGIT_DETECTORS: [(Entity, DigitDetector); 6] = [
-    (Entity::CreditCard, credit_card::judge),
-    (Entity::Ssn, us_ssn::judge),
-    (Entity::Phone, phone::judge),
-    (Entity::IpAddress, ip_address::judge_v4),
-    (Entity::DateOfBirth, date_of_birth::judge),
-    (Entity::StreetAddress, street_address::judge),
+const DIGIT_DETECTORS: [(Entity, DigitDetector, Anchors); 6] = [
+    (Entity::CreditCard, credit_card::judge, credit_card::anchors),
+    (Entity::Ssn, us_ssn::judge, us_ssn::anchors),
+    (Entity::Phone, phone::judge, phone::anchors),
+    (Entity::IpAddress, ip_address::judge_v4, ip_address::anchors),
+    (
+        Entity::DateOfBirth,
+        date_of_birth::judge,
+        date_of_birth::anchors,
+    ),
+    (
+        Entity::StreetAddress,
+        street_address::judge,
+        street_address::anchors,
+    ),
 ];
+
+/// What all detectors look for, and nearly find: from the tables, so that a new one is among them.
+pub fn anchors() -> Vec<String> {
+    let text = TEXT_DETECTORS.iter().flat_map(|(.., anchors)| anchors());
+    let digits = DIGIT_DETECTORS.iter().flat_map(|(.., anchors)| anchors());
+    let forms = FORMS.iter().flat_map(|form| form::anchors(form));
+    let others = iban::anchors().into_iter().chain(crypto::anchors());
+    text.chain(digits).chain(forms).chain(others).collect()
+}
+
+fn texts(anchors: &[&str]) -> Vec<String> {
+    anchors.iter().map(|&anchor| anchor.to_owned()).collect()
+}
 
 /// A stretch of text under inspection.
 #[derive(Debug, Clone, Copy)]
@@ -257,6 +286,9 @@ pub struct Scanner {
     digit_detectors: Vec<(Entity, DigitDetector)>,
 }
 
+/// Texts that a detector looks for or nearly finds. The harness of the bounds makes its shapes of them.
+type Anchors = fn() -> Vec<String>;
+
 /// Reports every candidate of a window.
 type TextDetector = fn(&Window<'_>, Present, &mut dyn FnMut(Outcome));
 
@@ -270,7 +302,8 @@ impl Scanner {
         Self {
             text_detectors: TEXT_DETECTORS
                 .into_iter()
-                .filter(|(entity, _)| is_wanted(*entity))
+                .filter(|(entity, ..)| is_wanted(*entity))
+                .map(|(entity, scan, _)| (entity, scan))
                 .collect(),
             iban: is_wanted(Entity::Iban),
             crypto: is_wanted(Entity::Crypto),
@@ -278,7 +311,8 @@ impl Scanner {
             forms: Forms::new(entities),
             digit_detectors: DIGIT_DETECTORS
                 .into_iter()
-                .filter(|(entity, _)| is_wanted(*entity))
+                .filter(|(entity, ..)| is_wanted(*entity))
+                .map(|(entity, judge, _)| (entity, judge))
                 .collect(),
         }
     }

@@ -62,6 +62,47 @@ pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View
     views
 }
 
+/// What makes a text look encoded, and pieces of encoded ones. The harness of the bounds makes its shapes of them.
+pub(crate) fn anchors() -> Vec<String> {
+    let anchors = [
+        "\\u{",
+        "\\u0041",
+        "\\u{41}",
+        "\\x41",
+        "&#111",
+        "&#111;",
+        "&#x6f",
+        "&#",
+        "%41",
+        "%",
+        "\" + \"",
+        "' + '",
+        ".- ",
+        "-. ",
+        "41 ",
+        "0x41, ",
+        "01000001 ",
+        "73, ",
+        "1gn0r3 ",
+        "4ll ",
+        "i g n ",
+        "i-g-n ",
+        "eht dna ",
+        "SWdub3Jl",
+        "49676e6f",
+        "SWdub3JlIGFsbCBvZiB0aGU= ",
+        "\u{e0049}",
+        "gur naq ",
+        "{\"a\": \"",
+        "\\\"",
+        "\\n",
+        "ｉｇｎ",
+        "\u{ad}",
+        "é",
+    ];
+    anchors.map(str::to_owned).to_vec()
+}
+
 /// Whether letters of Morse code occur that are no punctuation.
 fn looks_like_morse(bytes: &[u8]) -> bool {
     [b".- ".as_slice(), b"-. "]

@@ -460,6 +460,22 @@ fn private_key(window: &Window<'_>, at: usize, rest: &[u8]) -> Outcome {
     }
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let prefixes = FORMS
+        .iter()
+        .map(|(prefix, ..)| String::from_utf8_lossy(prefix).into_owned());
+    let keys = prefixes.flat_map(|prefix| [format!("{prefix}a1B2"), prefix]);
+    let private = super::texts(&[
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "-----BEGIN ",
+        "-----END RSA PRIVATE KEY-----",
+        "eyJ.",
+        "eyJ.eyJ",
+    ]);
+    keys.chain(private).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity, tests::check};

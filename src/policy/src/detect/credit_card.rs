@@ -1,11 +1,16 @@
 //! Payment card numbers (ISO/IEC 7812-1: issuer prefix, 12 to 19 digits, Luhn check digit).
 //!
 //! Written without separators or in groups joined by one kind of separator (space or hyphen), the first group
-//! of four digits. Digit runs that are part of a longer hyphenated or dotted number are left alone.
+//! of four digits; or spread: with dots, several spaces or line breaks between groups of four, or each digit apart. Digit runs that are part of a
+//! longer hyphenated or dotted number are left alone, and so are five and more groups of four digits, which are a table, unless words such as "card" stand
+//! before them.
 
 use std::ops::Range;
 
-use super::{Outcome, Window, digits::Groups};
+use super::{
+    Outcome, Window,
+    digits::{Group, Groups},
+};
 
 /// After these words any issuer counts: prefixes are given out and reused.
 const CONTEXT_WORDS: &[&str] = &[
@@ -34,10 +39,14 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let Some(first) = groups.all().first() else {
         return Outcome::Nothing;
     };
-    if matches!(window.before(groups.start), b'.' | b'-')
+    if matches!(window.before(groups.start), b'.' | b'-' | b'_')
         && window.before(groups.start - 1).is_ascii_alphanumeric()
     {
         return Outcome::Nothing;
+    }
+    match spread(window, groups.start) {
+        Outcome::Nothing => {}
+        outcome => return outcome,
     }
     let separator = groups.all().get(1).map_or(0, |group| group.separator);
     let mut digits = 0;
@@ -58,7 +67,8 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
                 && (min_len..=MAX_GROUP).contains(&group.len());
         digits += group.len();
         if !continues || digits > 19 {
-            may_grow = false;
+            // The group behind may be one of a table, which its end tells.
+            may_grow &= group.end == window.text.len() && group.len() <= 4 && best.is_some();
             break;
         }
         if digits >= MIN_DIGITS && is_card(window, groups.start..group.end) {
@@ -69,12 +79,94 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
         return Outcome::Open(groups.start);
     }
     match best {
-        Some(end) if !window.byte(end).is_ascii_alphabetic() => Outcome::Found {
-            start: groups.start,
-            end,
-        },
+        Some(end)
+            if !window.byte(end).is_ascii_alphabetic()
+                && (!is_table(window, groups, separator)
+                    || window.has_words(groups.start, NEAR, CONTEXT_WORDS)) =>
+        {
+            Outcome::Found {
+                start: groups.start,
+                end,
+            }
+        }
         _ => Outcome::Nothing,
     }
+}
+
+/// Whether the groups are some of five and more with four digits each and the same separator.
+fn is_table(window: &Window<'_>, groups: &Groups, separator: u8) -> bool {
+    let is_of_four = |group: &Group| group.len() == 4;
+    let all = groups.all();
+    if all.len() < 4 || !all.iter().take(4).all(is_of_four) {
+        return false;
+    }
+    let behind = all
+        .get(4)
+        .is_some_and(|next| is_of_four(next) && next.separator == separator);
+    let start = groups.start;
+    let before = start
+        .checked_sub(5)
+        .and_then(|from| window.bytes().get(from..start))
+        .is_some_and(|before| {
+            let (digits, sign) = before.split_at(4);
+            sign == [separator] && digits.iter().all(u8::is_ascii_digit)
+        });
+    behind || before && !window.before(start.saturating_sub(5)).is_ascii_digit()
+}
+
+/// Longest gap between the digits of a card that is spread.
+const MAX_GAP: usize = 3;
+
+/// A card with dots, several spaces or line breaks between groups of four, or with each digit apart: the whole run of digits, from its beginning to its end.
+fn spread(window: &Window<'_>, start: usize) -> Outcome {
+    let is_gap = |byte: u8| matches!(byte, b' ' | b'-' | b'.' | b'\n' | b'\r' | b'\t');
+    let gap = |at: usize| {
+        (0..MAX_GAP)
+            .take_while(|step| is_gap(window.byte(at + step)))
+            .count()
+    };
+    let back = (1..=MAX_GAP)
+        .take_while(|step| start >= *step && is_gap(window.byte(start - step)))
+        .count();
+    if window.before(start - back).is_ascii_digit() {
+        return Outcome::Nothing;
+    }
+    let (mut at, mut digits, mut size, mut is_plain) = (start, 0, 0, true);
+    loop {
+        let run = (0..=4)
+            .take_while(|step| window.byte(at + step).is_ascii_digit())
+            .count();
+        size = if size == 0 { run } else { size };
+        let may_be = matches!(size, 1 | 4) && run <= size && digits + run <= 19;
+        if !may_be {
+            return Outcome::Nothing;
+        }
+        at += run;
+        digits += run;
+        let next = gap(at);
+        if at + next >= window.text.len() && !window.complete {
+            return Outcome::Open(start);
+        }
+        if next == 0 || run < size || !window.byte(at + next).is_ascii_digit() {
+            break;
+        }
+        is_plain &= next == 1 && matches!(window.byte(at), b' ' | b'-');
+        at += next;
+    }
+    let is_other = is_plain && size == 4 || digits < 13;
+    let ends = !window.byte(at).is_ascii_alphanumeric();
+    if !is_other && ends && is_issued(window, start..at) {
+        Outcome::Found { start, end: at }
+    } else {
+        Outcome::Nothing
+    }
+}
+
+/// Whether the digits have an issuer and the check digit.
+fn is_issued(window: &Window<'_>, range: Range<usize>) -> bool {
+    let text = window.bytes().get(range).unwrap_or_default();
+    let digits: Vec<u8> = (text.iter().copied()).filter(u8::is_ascii_digit).collect();
+    super::checks::luhn(&digits) && !super::checks::is_uniform(&digits) && has_issuer(&digits)
 }
 
 fn is_card(window: &Window<'_>, range: Range<usize>) -> bool {
@@ -121,6 +213,19 @@ fn has_issuer(digits: &[u8]) -> bool {
     }
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let words = CONTEXT_WORDS.iter().map(|word| format!("{word} 4111 "));
+    words
+        .chain(super::texts(&[
+            "4111 ",
+            "4111-1111-1111-1111 ",
+            "4111111111111112 ",
+            "3782 822463 ",
+        ]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::CreditCard, tests::check};
@@ -135,9 +240,18 @@ mod tests {
             "6011000990139424",
             "3530111333300000",
             "587428561654",
+            "4111.1111.1111.1111",
+            "4111 1111\n1111 1111",
+            "4111  1111  1111  1111",
+            "4111 - 1111 - 1111 - 1111",
+            "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
         ] {
             check(&format!("card {card}, exp 12/27"), &[(CreditCard, card)]);
         }
+        check(
+            "pay 5500.0000.0000.0004 now",
+            &[(CreditCard, "5500.0000.0000.0004")],
+        );
     }
 
     #[test]
@@ -150,6 +264,9 @@ mod tests {
             "a4111111111111111",
             "4111-1111 1111-1111",
             "id-4111111111111111",
+            "call_4111111111111111",
+            "4111 1111 1111 1111 2222",
+            "1234 4111 1111 1111 1111",
             "12345678901234567890123",
         ] {
             check(text, &[]);

@@ -108,6 +108,18 @@ fn polymod(check: u32, value: u32) -> u32 {
         .fold(shifted, |check, (_, generator)| check ^ generator)
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    super::texts(&[
+        "1Boat",
+        "11111111111111111111111111111111 ",
+        "bc1q",
+        "bc1qqqqqqqqqqqqqq ",
+        "0x742d",
+        "3J98",
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::Crypto, tests::check};

@@ -173,6 +173,20 @@ fn date(reader: &mut Reader<'_, '_>) -> Option<usize> {
     (reader.digits(5).len() == 4).then_some(reader.at)
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let words = CONTEXT_WORDS.iter().map(|word| format!("{word} 14 "));
+    words
+        .chain(super::texts(&[
+            "born March 14 ",
+            "03/14/",
+            "1985-03-",
+            "14th of ",
+            "1 of 1 of ",
+        ]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::DateOfBirth, tests::check};

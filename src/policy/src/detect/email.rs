@@ -36,13 +36,53 @@ fn judge(window: &Window<'_>, at: usize) -> Outcome {
     if run == after.len() && run < MAX_DOMAIN && !window.complete {
         return Outcome::Open(start);
     }
-    match domain_len(after.get(..run).unwrap_or_default()) {
-        Some(length) => Outcome::Found {
-            start,
-            end: at + 1 + length,
-        },
-        None => Outcome::Nothing,
+    let Some(length) = domain_len(after.get(..run).unwrap_or_default()) else {
+        return Outcome::Nothing;
+    };
+    let end = at + 1 + length;
+    match is_code(window, start, at, end) {
+        None => Outcome::Open(start),
+        Some(true) => Outcome::Nothing,
+        Some(false) => Outcome::Found { start, end },
     }
+}
+
+/// Accounts that everybody uses to reach a host of source code.
+const ACCOUNTS: &[&[u8]] = &[b"git", b"hg", b"svn", b"aur"];
+/// Hosts of source code.
+const FORGES: &[&[u8]] = &[
+    b"github.com",
+    b"gitlab.com",
+    b"bitbucket.org",
+    b"codeberg.org",
+    b"ssh.dev.azure.com",
+    b"git.sr.ht",
+    b"gitee.com",
+    b"aur.archlinux.org",
+];
+
+/// Whether it is the address of a repository (`git@example.com:a/b.git`) or a product of matrices (`x@w.grad()`); `None` while that is open.
+fn is_code(window: &Window<'_>, start: usize, at: usize, end: usize) -> Option<bool> {
+    let bytes = window.bytes();
+    let next = window.byte(end);
+    if next == b'(' {
+        return Some(true);
+    }
+    if !ACCOUNTS.contains(&bytes.get(start..at)?) {
+        return Some(false);
+    }
+    let host = bytes.get(at + 1..end)?;
+    if next == b'/' || FORGES.iter().any(|forge| host.eq_ignore_ascii_case(forge)) {
+        return Some(true);
+    }
+    if next != b':' {
+        return Some(false);
+    }
+    if end + 1 >= bytes.len() && !window.complete {
+        return None;
+    }
+    let path = window.byte(end + 1);
+    Some(path.is_ascii_alphanumeric() || matches!(path, b'/' | b'~' | b'.' | b'_'))
 }
 
 /// Length of the longest prefix of `run` that is a domain with an alphabetic last label.
@@ -94,6 +134,11 @@ fn is_domain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    super::texts(&["a@b.co", "@", "a@", "@b.c", "a.", "a@b.c-1."])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::Email, tests::check};
@@ -116,5 +161,16 @@ mod tests {
             "@handle, user@host, a @ b.c, x@1.2.3, foo@.com, me@-a.com",
             &[],
         );
+        for text in [
+            "git@github.com:acme/tools.git",
+            "git@gitlab.example.com:a/b/c.git",
+            "git+ssh://git@git.example.com/a/b",
+            "ssh -T git@github.com",
+            "y = x@w.detach() + b",
+        ] {
+            check(text, &[]);
+        }
+        check("git@gitmail.com", &[(Email, "git@gitmail.com")]);
+        check("git@gitmail.com: hello", &[(Email, "git@gitmail.com")]);
     }
 }

@@ -290,10 +290,36 @@ impl Form {
     }
 }
 
+/// What a form looks for, and nearly finds: a value of each shape, and each word before one.
+pub(super) fn anchors(form: &Form) -> Vec<String> {
+    let values = form.shapes.iter().map(|shape| match *shape {
+        Shape::Mask(mask) => mask
+            .chars()
+            .map(|place| match place {
+                '9' => '1',
+                'X' => 'A',
+                other => other,
+            })
+            .collect(),
+        Shape::Digits(_, max) => "1".repeat(max),
+        Shape::Word(_, max) => format!("A{}", "1".repeat(max - 1)),
+    });
+    let values: Vec<String> = values.collect();
+    let words = match form.context {
+        Context::None => [].as_slice(),
+        Context::Bare(words) | Context::Always(words) => words,
+    };
+    let first = values.first().map_or("", String::as_str);
+    let named = words
+        .iter()
+        .map(|word| format!("{} {first} ", word.trim_end_matches('*')));
+    named.chain(values.iter().cloned()).collect()
+}
+
 /// Whether what stands before `start` makes it part of something longer.
 fn joins_before(window: &Window<'_>, start: usize) -> bool {
     match window.before(start) {
-        b'-' | b'.' | b'/' | b'+' => window
+        b'-' | b'.' | b'/' | b'+' | b'_' => window
             .before(start.saturating_sub(1))
             .is_ascii_alphanumeric(),
         before => {

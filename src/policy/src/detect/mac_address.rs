@@ -130,6 +130,17 @@ fn dotted(window: &Window<'_>, start: usize) -> Outcome {
     }
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    super::texts(&[
+        "00:1A:2B:",
+        "aa-bb-",
+        "0012.3456.",
+        "0a:",
+        "00:1A:2B:3C:4D:5E ",
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::MacAddress, tests::check};

@@ -249,6 +249,18 @@ fn name(before: &[u8]) -> Name {
     }
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let names = SECRET_NAMES
+        .iter()
+        .chain(ENDINGS)
+        .map(|name| String::from_utf8_lossy(name).into_owned());
+    let values = names.flat_map(|name| [format!("{name}: "), format!("{name}=a1b2")]);
+    values
+        .chain(super::texts(&["password=example12", "secret: Bot "]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::ApiKey, tests::check};

@@ -63,7 +63,8 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let sign = window.before(groups.start);
     let start = groups.start - usize::from(matches!(sign, b'+' | b'('));
     let outside = window.before(start);
-    if matches!(outside, b'.' | b'-' | b'/') && window.before(start - 1).is_ascii_alphanumeric()
+    if matches!(outside, b'.' | b'-' | b'/' | b'_')
+        && window.before(start - 1).is_ascii_alphanumeric()
         || outside.is_ascii_alphanumeric()
     {
         return Outcome::Nothing;
@@ -235,6 +236,26 @@ fn is_nanp(
         && matches!(exchange.separator, b'-' | b'.' | b' ')
         && exchange.separator == line.separator;
     plausible(area) && plausible(exchange) && !line.closes && (closed || joined && !parenthesis)
+}
+
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let words = CONTEXT_WORDS
+        .iter()
+        .map(|word| format!("{} 1234567 ", word.trim_end_matches('*')));
+    words
+        .chain(super::texts(&[
+            "+1 415 ",
+            "(415) ",
+            "415-555-",
+            "00 49 ",
+            "07700 ",
+            "415-555-2671x1",
+            "+",
+            "tel 1 ",
+            "+4",
+        ]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -229,6 +229,24 @@ fn curl_user(window: &Window<'_>, at: usize) -> Outcome {
     found_if(is_secret, is_open, start, start + trimmed.len())
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let needles = BY_DIGITS
+        .iter()
+        .map(|(_, needle, _)| format!("a1{}", String::from_utf8_lossy(needle)));
+    needles
+        .chain(super::texts(&[
+            "curl -u a:b",
+            "-u ",
+            "--user a",
+            "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.",
+            "110201543:AA",
+            "SK0123456789abcdef",
+            "0123456789abcdef-us",
+        ]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::ApiKey, tests::check};

@@ -263,6 +263,26 @@ fn postcode(reader: &mut Reader<'_, '_>, start: usize) -> Option<usize> {
     end
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let words = CONTEXT_WORDS
+        .iter()
+        .map(|word| format!("{} 12 ", word.trim_end_matches('*')));
+    let streets = STREETS
+        .iter()
+        .chain(OTHER_THINGS)
+        .map(|word| format!("1 A {} ", String::from_utf8_lossy(word)));
+    words
+        .chain(streets)
+        .chain(super::texts(&[
+            "1 A B C D ",
+            "1 A St, B, C, ",
+            "po box 1 ",
+            "1 A St Apt 1 ",
+        ]))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::StreetAddress, tests::check};

@@ -99,6 +99,11 @@ fn is_placeholder(password: &[u8]) -> bool {
         || password.iter().all(|byte| *byte == b'*')
 }
 
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    super::texts(&["a://", "https://a:b@c/", "://", "s3://a@", "http://a:$"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Entity::UrlCredentials, tests::check};

@@ -13,6 +13,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
     let start = groups.start;
     if matches!(window.before(start), b'.' | b'-' | b'/')
         && window.before(start - 1).is_ascii_digit()
+        || window.before(start) == b'_' && window.before(start - 1).is_ascii_alphanumeric()
     {
         return Outcome::Nothing;
     }
@@ -68,6 +69,19 @@ fn is_issued(text: &[u8]) -> bool {
         .fold(0_u32, |n, byte| n * 10 + u32::from(byte - b'0'));
     let (area, group, serial) = (number / 1_000_000, number / 10_000 % 100, number % 10_000);
     !matches!(area, 0 | 666 | 900..) && group != 0 && serial != 0
+}
+
+/// What this detector looks for, and nearly finds.
+pub(super) fn anchors() -> Vec<String> {
+    let words = CONTEXT_WORDS.iter().map(|word| format!("{word} 219"));
+    words
+        .chain(super::texts(&[
+            "219-09-",
+            "219-09-9999 ",
+            "ssn 219099999 ",
+            "219 09 ",
+        ]))
+        .collect()
 }
 
 #[cfg(test)]
