@@ -52,12 +52,53 @@ fn fold_unicode(c: char) -> Folded {
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
         | '\u{e0000}'..='\u{e007f}' => Folded::Invisible,
-        _ => match latin(c) {
+        // Vowel signs of Arabic and its stretched line, and the signs that join or change consonants in Hindi
+        '\u{640}' | '\u{64b}'..='\u{652}' | '\u{93c}' | '\u{94d}' => Folded::Invisible,
+        _ => match latin(c).or_else(|| accented(c)) {
             Some(letter) => ascii(letter),
-            None if c.is_alphanumeric() => Folded::Other(c),
+            None if c.is_alphanumeric() => Folded::Other(lower(c)),
             None => Folded::Boundary,
         },
     }
+}
+
+/// Capitals of Cyrillic and Greek that look like no Latin letter, as small ones.
+fn lower(c: char) -> char {
+    let distance = match c {
+        '\u{391}'..='\u{3a9}' | '\u{410}'..='\u{42f}' => 0x20,
+        '\u{400}'..='\u{40f}' => 0x50,
+        'Ґ' => 1,
+        _ => 0,
+    };
+    char::from_u32(u32::from(c) + distance).unwrap_or(c)
+}
+
+/// The letter under the accents of Central European languages, Turkish and Vietnamese.
+fn accented(c: char) -> Option<char> {
+    Some(match c {
+        '\u{100}'..='\u{105}' | '\u{1ea0}'..='\u{1eb7}' => 'a',
+        '\u{106}'..='\u{10d}' => 'c',
+        '\u{10e}'..='\u{111}' => 'd',
+        '\u{112}'..='\u{11b}' | '\u{1eb8}'..='\u{1ec7}' => 'e',
+        '\u{11c}'..='\u{123}' => 'g',
+        '\u{128}'..='\u{131}' | '\u{1ec8}'..='\u{1ecb}' => 'i',
+        '\u{139}'..='\u{142}' => 'l',
+        '\u{143}'..='\u{148}' => 'n',
+        '\u{14c}'..='\u{151}' | '\u{1a0}' | '\u{1a1}' | '\u{1ecc}'..='\u{1ee3}' => 'o',
+        '\u{154}'..='\u{159}' => 'r',
+        '\u{15a}'..='\u{161}' | '\u{218}' | '\u{219}' => 's',
+        '\u{162}'..='\u{167}' | '\u{21a}' | '\u{21b}' => 't',
+        '\u{168}'..='\u{173}' | '\u{1af}' | '\u{1b0}' | '\u{1ee4}'..='\u{1ef1}' => 'u',
+        '\u{174}' | '\u{175}' => 'w',
+        '\u{176}'..='\u{178}' | '\u{1ef2}'..='\u{1ef9}' => 'y',
+        '\u{179}'..='\u{17e}' => 'z',
+        _ => return None,
+    })
+}
+
+/// Whether words of the script of `c` are not parted by spaces, or not only by them: Chinese, Japanese, Korean.
+pub(crate) fn runs_together(c: char) -> bool {
+    matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 /// The Latin letter that `c` looks like.

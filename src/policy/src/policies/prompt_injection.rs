@@ -10,6 +10,7 @@
 //! *Limits.* English, after folding of case, width, look-alike and invisible characters; other languages hardly. Encoded
 //! text (base64, rot13) and orders without any override wording are not found. `docs/detection.md` has the figures.
 
+mod languages;
 mod mention;
 
 use std::ops::Range;
@@ -193,8 +194,13 @@ impl Policy for PromptInjection {
     }
 
     fn mention(&self, text: &str, hit: &PhraseMatch) -> Option<Range<usize>> {
-        let is_own = FAMILIES.iter().any(|family| family.group == hit.group);
-        is_own.then(|| mention::mention(text, &hit.range)).flatten()
+        match hit.group {
+            FOREIGN_OVERRIDE | FOREIGN_EXTRACTION => mention::foreign_mention(text, &hit.range),
+            group if FAMILIES.iter().any(|family| family.group == group) => {
+                mention::mention(text, &hit.range)
+            }
+            _ => None,
+        }
     }
 
     fn judge(&self, sightings: &Sightings) -> Judgement {
@@ -246,6 +252,8 @@ const fn phrase(words: &'static str, gap: u8, weight: f32) -> Phrase {
 
 const FAKE_BOUNDARY: u16 = 0x101;
 const DELIMITER_ESCAPE: u16 = 0x104;
+const FOREIGN_OVERRIDE: u16 = 0x105;
+const FOREIGN_EXTRACTION: u16 = 0x106;
 
 /// The four families of the product's documentation, less encoding evasion, which folding undoes, and the
 /// extraction of the system prompt.
@@ -274,6 +282,16 @@ const FAMILIES: &[PhraseGroup] = &[
         group: 0x103,
         name: "prompt_extraction",
         phrases: EXTRACTION,
+    },
+    PhraseGroup {
+        group: FOREIGN_OVERRIDE,
+        name: "instruction_override",
+        phrases: languages::OVERRIDE,
+    },
+    PhraseGroup {
+        group: FOREIGN_EXTRACTION,
+        name: "prompt_extraction",
+        phrases: languages::EXTRACTION,
     },
 ];
 

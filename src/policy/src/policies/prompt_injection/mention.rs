@@ -45,6 +45,24 @@ pub(super) fn mention(text: &str, hit: &Range<usize>) -> Option<Range<usize>> {
     })
 }
 
+/// The same for phrases of other languages than English, of which only "never" is known: it stands in the phrase or right before
+/// it, and nothing is to be forgotten or not.
+pub(super) fn foreign_mention(text: &str, hit: &Range<usize>) -> Option<Range<usize>> {
+    const BEFORE: usize = 24;
+    let from = text.floor_char_boundary(hit.start.saturating_sub(BEFORE));
+    let before = text.get(from..hit.start)?;
+    let start = before
+        .char_indices()
+        .rev()
+        .find(|(_, c)| !c.is_alphanumeric() && !matches!(c, ' ' | '\''));
+    let start = start.map_or(from, |(at, c)| from + at + c.len_utf8());
+    let own = text.get(start..hit.end)?;
+    let has = |list: &[&str]| words(own, 0).iter().any(|word| is(&word.text, list));
+    let contains = |list: &[&str]| list.iter().any(|part| own.contains(part));
+    let never = has(NEVER) || contains(NEVER_TOGETHER);
+    (never && !has(FORGETTING) && !contains(FORGETTING_TOGETHER)).then(|| hit.clone())
+}
+
 /// A phrase and what stands around it.
 struct Around<'t> {
     text: &'t str,
@@ -427,6 +445,30 @@ fn ends_sentence(text: &str, at: usize, c: char) -> bool {
         _ => false,
     }
 }
+
+/// "Never" in languages with spaces, and in those without.
+#[rustfmt::skip]
+const NEVER: &[&str] = &[
+    "niemals", "nie", "jamais", "nunca", "jamás", "mai", "nooit", "nigdy", "asla", "никогда", "ніколи", "कभी", "أبدا", "أبدًا", "هرگز", "giờ",
+];
+const NEVER_TOGETHER: &[&str] = &[
+    "绝不",
+    "絕不",
+    "切勿",
+    "决不",
+    "永远不",
+    "永遠不",
+    "決して",
+    "절대",
+];
+
+/// What must not be forgotten is to be done.
+#[rustfmt::skip]
+const FORGETTING: &[&str] = &[
+    "vergiss", "vergesse", "vergessen", "oublie", "oubliez", "oublier", "olvides", "olvide", "olvidar", "dimenticare", "dimenticate", "esqueça", "esquecer",
+    "vergeet", "vergeten", "zapomnij", "zapominaj", "unutma", "забывай", "забывайте", "забудь", "забувай", "забудь", "भूलना", "भूलो", "تنس", "تنسى", "فراموش", "quên",
+];
+const FORGETTING_TOGETHER: &[&str] = &["忘", "잊"];
 
 /// Words that turn what follows into its opposite.
 const NEGATIONS: &[&str] = &[
