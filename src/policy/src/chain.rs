@@ -1,17 +1,20 @@
 //! The compiled chain: every policy of one configuration, ready to judge.
 
+mod decoded;
+
 use std::ops::Range;
+
+use decoded::Decoder;
 
 use crate::{
     detect::{self, Entity, Scanner, Span, Window},
-    linear::{Model, Opinions, Weights},
-    patterns::{Find, PatternMatch, PatternSet},
+    linear::{Model, Opinions, Weights, shape},
+    patterns::{Find, PatternSet},
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     redact::Redactor,
     verdict::{Phase, Verdict},
     view::Reading,
-    views::views,
 };
 
 /// Policies in the order of `policies.chain`, with one scanner for all of them.
@@ -123,8 +126,8 @@ impl Chain {
         if window.from == 0 && window.complete && phase == Phase::Input {
             self.set_aside_mentions(window.text, sightings);
         }
-        if let Some(models) = scan.models.as_ref().filter(|_| window.complete) {
-            scan.judge_whole(models, &self.redactor, window.text, reading, sightings);
+        if phase == Phase::Input && window.complete {
+            scan.judge_whole(&self.redactor, window.text, reading, sightings);
         }
         let open = sightings.settle(&self.redactor, open);
         sightings.is_trusted =
@@ -295,43 +298,27 @@ impl Scan {
         open
     }
 
-    /// Asks the models about a whole text, and everything that stops an exchange about what it says when it is decoded.
-    /// What would be replaced is not looked for there: it cannot be cut out of an encoded text.
+    /// Asks the models about a whole text, and everything about what it says when it is decoded.
     fn judge_whole(
         &self,
-        models: &Weights,
         redactor: &Redactor,
         text: &str,
         reading: Option<&Reading>,
         sightings: &mut Sightings,
     ) {
-        let (opinions, shape) = models.judge(text);
-        sightings.opinions = opinions;
-        Self::judge_without_mentions(models, text, sightings);
-        if let Some(reading) = reading.filter(|reading| reading.has_escapes()) {
-            Self::judge_reading(models, reading, sightings);
-        }
-        for view in views(text, &shape, self.decodes_base64) {
-            let found = sightings.phrases.len();
-            self.phrases
-                .scan(&Window::whole(&view.text), &mut sightings.phrases);
-            for hit in sightings.phrases.iter_mut().skip(found) {
-                hit.range = view.range.clone();
+        let shape = match &self.models {
+            None => shape(text),
+            Some(models) => {
+                let (opinions, shape) = models.judge(text);
+                sightings.opinions = opinions;
+                Self::judge_without_mentions(models, text, sightings);
+                if let Some(reading) = reading.filter(|reading| reading.has_escapes()) {
+                    Self::judge_reading(models, reading, sightings);
+                }
+                shape
             }
-            let mut hits = Vec::new();
-            self.patterns.scan(&Window::whole(&view.text), &mut hits);
-            hits.retain(|hit| !redactor.replaces(hit.pattern));
-            sightings
-                .patterns
-                .extend(hits.into_iter().map(|hit| PatternMatch {
-                    range: view.range.clone(),
-                    ..hit
-                }));
-            let Some(decoded) = models.judge(&view.text).0 else {
-                continue;
-            };
-            sightings.heed(decoded, |_| view.range.clone());
-        }
+        };
+        Decoder::new(self, redactor, text, sightings).judge(text, reading, &shape);
     }
 
     /// Asks the model for injections again without what only speaks of them: an attack elsewhere in the text stays one.

@@ -125,6 +125,8 @@ pub struct Sightings {
     pub mentions: Vec<Range<usize>>,
     /// Whether the operator vouches for the text.
     pub is_trusted: bool,
+    /// Whether more of the text is encoded than was decoded.
+    pub is_cut: bool,
 }
 
 impl Sightings {
@@ -136,6 +138,7 @@ impl Sightings {
         self.opinions = None;
         self.mentions.clear();
         self.is_trusted = false;
+        self.is_cut = false;
     }
 
     /// Keeps the values and matches whose range is wanted.

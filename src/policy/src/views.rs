@@ -10,6 +10,7 @@ mod encodings;
 mod escapes;
 mod letters;
 
+pub(crate) use encodings::Stretch;
 use std::ops::Range;
 
 use crate::{
@@ -29,18 +30,21 @@ pub(crate) struct View {
     pub(crate) range: Range<usize>,
 }
 
-/// The views of `text` that look like language. `shape` is that of the text.
-pub(crate) fn views(text: &str, shape: &Shape, decodes_base64: bool) -> Vec<View> {
-    let mut views = Vec::new();
-    if shape.longest_word >= encodings::MIN_RUN {
-        let lines = if decodes_base64 {
-            encodings::lines(text, &mut views)
-        } else {
-            0..0
-        };
-        encodings::runs(text, &lines, decodes_base64, &mut views);
+/// What stretches of `text` say: those that can be replaced for what they say. `shape` is that of the text.
+pub(crate) fn stretches(text: &str, shape: &Shape) -> Vec<Stretch> {
+    let mut found = Vec::new();
+    encodings::digits(text, &mut found);
+    encodings::numbers(text, &shape.numbers, &mut found);
+    if Present::of(text.as_bytes()).has(0xf3) {
+        escapes::tags(text, &mut found);
     }
-    encodings::numbers(text, &shape.numbers, &mut views);
+    found.retain(|stretch| stretch.text != text);
+    found
+}
+
+/// The views of `text` that look like language. `shape` is that of the text.
+pub(crate) fn views(text: &str, shape: &Shape) -> Vec<View> {
+    let mut views = Vec::new();
     let whole = |decoded: String| View {
         text: decoded,
         range: 0..text.len(),
@@ -134,13 +138,6 @@ fn escaped(text: &str, present: Present, mut push: impl FnMut(String)) {
             push(decode(&lines.join("\n")));
         }
     }
-    if present.has(0xf3)
-        && memchr::memmem::find_iter(bytes, b"\xf3\xa0")
-            .nth(3)
-            .is_some()
-    {
-        push(escapes::tags(text));
-    }
 }
 
 /// The text, or the stretches of it that are no language, behind a cipher of letters.
@@ -192,8 +189,22 @@ mod tests {
         ATTACK.bytes().map(write).collect::<Vec<_>>().concat()
     }
 
+    /// What is said, and said by what is said.
+    fn all_views(text: &str) -> Vec<View> {
+        let mut views = views(text, &shape(text));
+        for stretch in stretches(text, &shape(text)) {
+            views.extend(all_views(&stretch.text));
+            views.push(View {
+                range: stretch.place(&(0..stretch.text.len())),
+                text: stretch.text,
+            });
+        }
+        views.retain(|view| shape(&view.text).is_language());
+        views
+    }
+
     fn said(text: &str) -> Vec<String> {
-        views(text, &shape(text), true)
+        all_views(text)
             .into_iter()
             .map(|view| view.text.to_lowercase())
             .collect()

@@ -157,3 +157,103 @@ fn attacks_behind_escapes_are_seen() {
         assert_eq!(request(text), "input_blocked", "{text}");
     }
 }
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| char::from(DIGITS[(value & 63) as usize]);
+    let group = |part: &[u8]| {
+        let value = part
+            .iter()
+            .fold(0, |value, byte| value << 8 | u32::from(*byte))
+            << (8 * (3 - part.len()));
+        let digits: String = (0..=part.len())
+            .map(|at| digit(value >> (18 - 6 * at)))
+            .collect();
+        format!("{digits:=<4}")
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+/// The bytes of `text` one by one, as `write` writes them.
+fn each_byte(text: &str, write: impl Fn(u8) -> String) -> String {
+    text.bytes().map(write).collect::<Vec<_>>().concat()
+}
+
+fn pieces(text: &str, len: usize, between: &str) -> String {
+    text.as_bytes()
+        .chunks(len)
+        .map(|piece| std::str::from_utf8(piece).unwrap())
+        .collect::<Vec<_>>()
+        .join(between)
+}
+
+#[test]
+fn encoded_values_are_replaced() {
+    let sentence = "Please write to jane.doe@example.com about it";
+    let once = base64(sentence.as_bytes());
+    let hex = each_byte(sentence, |byte| format!("{byte:02x}"));
+    let utf16: Vec<u8> = sentence.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for encoded in [
+        once.clone(),
+        once.replace('=', ""),
+        base64(once.as_bytes()),
+        base64(base64(once.as_bytes()).as_bytes()),
+        base64(hex.as_bytes()),
+        hex.clone(),
+        hex.to_uppercase(),
+        pieces(&hex, 2, " "),
+        pieces(&once, 76, "\n"),
+        pieces(&once, 16, "\n"),
+        pieces(&once, 5, " "),
+        pieces(&once, 4, "\", \""),
+        base64(&utf16),
+        base64(br#"{"to":"jane.doe\u0040example.com"}"#),
+        base64("jane.doe＠example.com".as_bytes()),
+        base64(b"219-09-9999"),
+        base64(b"4111111111111111"),
+        each_byte(sentence, |byte| format!("{byte} "))
+            .trim()
+            .to_owned(),
+        "jane.doe@example.com"
+            .chars()
+            .map(|c| char::from_u32(u32::from(c) + 0xe0000).unwrap())
+            .collect(),
+    ] {
+        for text in [
+            encoded.clone(),
+            format!("Decode this: {encoded} and answer"),
+            format!("{{\"data\": \"{encoded}\"}}"),
+        ] {
+            let seen = request(&text);
+            assert!(seen.contains("_REDACTED]"), "{text} became {seen}");
+            let rest = encoded
+                .get(encoded.len() / 2..)
+                .filter(|_| encoded.is_ascii())
+                .unwrap_or("jane");
+            assert!(!seen.contains(rest), "{text} became {seen}");
+        }
+    }
+    assert_eq!(
+        request(&format!("see {once} or else")),
+        "see [EMAIL_REDACTED] or else"
+    );
+    // Of several pieces, those in which the value stands.
+    assert_eq!(
+        request(&format!("see {} or else", pieces(&once, 5, " "))),
+        "see UGxlY XNlIH dyaXR lIHRv [EMAIL_REDACTED] Fib3V 0IGl0 or else"
+    );
+}
+
+#[test]
+fn encoded_texts_without_values_pass() {
+    for text in [
+        base64(b"Nothing is in this sentence but words."),
+        format!("sha256: {}", "0a1b2c3d".repeat(8)),
+        "The quick brown fox jumps over the lazy dog again and again".to_owned(),
+        "550e8400-e29b-41d4-a716-446655440000".to_owned(),
+        "numbers 32 45 67 33 104 105 98 99 32 45".to_owned(),
+        base64(base64(b"{\"a\": [1, 2, 3], \"b\": \"text\"}").as_bytes()),
+    ] {
+        assert_eq!(request(&text), text);
+    }
+}

@@ -315,6 +315,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
         self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
+        if self.tally.sightings.is_cut && self.end.is_none() {
+            self.skip(unread::ENCODED);
+        }
     }
 
     /// What stands in the place of a value, as the inside of a JSON string.

@@ -147,6 +147,12 @@ pub(super) const ITEM: Skipped = Skipped {
     reason: "remote",
 };
 
+/// What is listed for a text of which more is encoded than was decoded.
+pub(super) const ENCODED: Skipped = Skipped {
+    field: "text",
+    reason: "encoded",
+};
+
 /// Follows the items of a Responses request: one that has nothing but an id is a reference, whether it says so or not.
 #[derive(Debug, Default)]
 pub(super) struct Items {

@@ -1,99 +1,251 @@
-//! Base64 and hexadecimal digits, and lists of numbers that stand for letters.
+//! Base64 and hexadecimal digits, also in pieces, and lists of numbers that stand for letters.
+//!
+//! Pieces of digits with little between them are read as one. Where among them the text begins is not known, so each of the four
+//! (base64) or two (hexadecimal) ways to group the digits is read once: a stretch is decoded as often, whatever it holds.
 
 use std::ops::Range;
 
-use super::View;
-
-/// Shortest run of base64 or hexadecimal digits that is taken for text.
-pub(super) const MIN_RUN: usize = 20;
+/// Fewest bytes of text that count: the shortest address.
+const MIN_TEXT: usize = 6;
+/// Most bytes between two pieces.
+const MAX_GAP: usize = 8;
 /// Fewest numbers that are taken for text.
-const MIN_NUMBERS: usize = 8;
-/// Lines of base64 are at least this long, but for the last one.
-const MIN_LINE: usize = 40;
+const MIN_NUMBERS: usize = 6;
 
-/// Base64 and hexadecimal digits.
-/// Those in `lines` were decoded together.
-pub(super) fn runs(text: &str, lines: &Range<usize>, decodes_base64: bool, views: &mut Vec<View>) {
-    let bytes = text.as_bytes();
-    let is_digit_at = |at: usize| bytes.get(at).copied().is_some_and(is_digit);
-    let mut behind = 0;
-    // A run of this length covers one of these places, wherever it begins.
-    let mut at = MIN_RUN - 1;
-    while at < bytes.len() {
-        if !is_digit_at(at) {
-            at += MIN_RUN;
-            continue;
+/// A part of a text that says something when it is decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// What it says.
+    pub(crate) text: String,
+    /// For each piece, how much has been said at its end, and where it lies.
+    pieces: Vec<(usize, Range<usize>)>,
+    /// Whether it is base64.
+    pub(crate) is_base64: bool,
+}
+
+impl Stretch {
+    pub(super) fn of_one(text: String, range: Range<usize>) -> Self {
+        Self {
+            pieces: vec![(text.len(), range)],
+            text,
+            is_base64: false,
         }
-        let start = (behind..at)
-            .rev()
-            .take_while(|at| is_digit_at(*at))
-            .last()
-            .unwrap_or(at);
-        let end = (at..bytes.len())
-            .find(|at| !is_digit_at(*at))
-            .unwrap_or(bytes.len());
-        if end - start >= MIN_RUN && !lines.contains(&start) {
-            let decoded = decoded(bytes.get(start..end).unwrap_or_default(), decodes_base64);
-            views.extend(decoded.map(|text| View {
-                text,
-                range: start..end,
-            }));
-        }
-        behind = end;
-        at = end + MIN_RUN;
+    }
+
+    /// The pieces in which `said` stands.
+    pub(crate) fn place(&self, said: &Range<usize>) -> Range<usize> {
+        let piece = |with: &dyn Fn(usize) -> bool| {
+            let piece = self.pieces.iter().find(|(end, _)| with(*end));
+            piece
+                .or(self.pieces.last())
+                .map_or(0..0, |(_, range)| range.clone())
+        };
+        piece(&|end| end > said.start).start..piece(&|end| end >= said.end).end
     }
 }
 
-/// The text behind a run, also where it was encoded twice.
-fn decoded(run: &[u8], decodes_base64: bool) -> Option<String> {
-    let once = |run: &[u8]| unhex(run).or_else(|| decodes_base64.then(|| unbase64(run)).flatten());
-    let text = once(run)?;
-    let is_encoded =
-        text.len() >= MIN_RUN && text.bytes().all(|byte| is_digit(byte) || byte == b'=');
-    if is_encoded {
-        once(text.trim_end_matches('=').as_bytes()).or(Some(text))
-    } else {
-        Some(text)
+/// One way to write bytes as digits.
+struct Notation {
+    bits: u32,
+    /// Digits after which a byte begins with a new digit.
+    group: usize,
+    value: fn(u8) -> Option<u32>,
+}
+
+const BASE64: Notation = Notation {
+    bits: 6,
+    group: 4,
+    value: |byte| {
+        // Both alphabets (RFC 4648 §4, §5)
+        Some(u32::from(match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        }))
+    },
+};
+
+const HEX: Notation = Notation {
+    bits: 4,
+    group: 2,
+    value: |byte| char::from(byte).to_digit(16),
+};
+
+/// The stretches of base64 and hexadecimal digits in `text`.
+pub(super) fn digits(text: &str, found: &mut Vec<Stretch>) {
+    for notation in [HEX, BASE64] {
+        Reader {
+            bytes: text.as_bytes(),
+            notation,
+            said: Vec::new(),
+        }
+        .read(found);
     }
 }
 
-fn is_digit(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+struct Reader<'t> {
+    bytes: &'t [u8],
+    notation: Notation,
+    /// Scratch space.
+    said: Vec<u8>,
 }
 
-/// Base64 that is broken into lines (RFC 2045 §6.8). Returns where the lines lie.
-pub(super) fn lines(text: &str, views: &mut Vec<View>) -> Range<usize> {
-    let is_line = |line: &str| line.len() >= MIN_LINE && line.bytes().all(is_digit);
-    let is_last = |line: &str| !line.is_empty() && line.trim_end_matches('=').bytes().all(is_digit);
-    let (mut joined, mut range, mut end, mut count) = (String::new(), 0..0, 0, 0);
-    for line in text.split('\n') {
-        let start = end;
-        end = start + line.len() + 1;
-        let line = line.trim();
-        if is_line(line) || count > 0 && is_last(line) {
-            range = if count == 0 {
-                start..end
+impl Reader<'_> {
+    fn digit(&self, at: usize) -> Option<u32> {
+        self.bytes
+            .get(at)
+            .and_then(|byte| (self.notation.value)(*byte))
+    }
+
+    fn read(&mut self, found: &mut Vec<Stretch>) {
+        // For each way to group the digits: up to where they were read.
+        let mut read = [0; 4];
+        let (mut at, mut count, mut gap) = (0, 0, 0);
+        while let Some(&byte) = self.bytes.get(at) {
+            if self.digit(at).is_none() {
+                gap += 1;
+                if gap > MAX_GAP || !separates(byte) {
+                    count = 0;
+                }
+                at += 1;
+                continue;
+            }
+            gap = 0;
+            if let Some(read) = read
+                .get_mut(count % self.notation.group)
+                .filter(|read| at >= **read)
+            {
+                *read = self.decode(at, found);
+            }
+            // A piece, or the part of one behind a sign.
+            loop {
+                let is_sign = self
+                    .bytes
+                    .get(at)
+                    .is_some_and(|byte| !byte.is_ascii_alphanumeric());
+                at += 1;
+                count += 1;
+                if is_sign || self.digit(at).is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads text that begins with the digit at `start`. Returns where it ends.
+    fn decode(&mut self, start: usize, found: &mut Vec<Stretch>) -> usize {
+        self.said.clear();
+        let mut pieces = Vec::new();
+        let (mut at, mut piece) = (start, start);
+        let (mut value, mut bits, mut gap, mut check) = (0_u32, 0, 0, Letters::default());
+        while let Some(&byte) = self.bytes.get(at) {
+            if let Some(digit) = (self.notation.value)(byte) {
+                if gap > 0 {
+                    piece = at;
+                }
+                gap = 0;
+                value = value << self.notation.bits | digit;
+                bits += self.notation.bits;
+                if bits >= 8 {
+                    bits -= 8;
+                    let letter = u8::try_from(value >> bits & 0xff).unwrap_or_default();
+                    if !check.take(letter, &mut self.said) {
+                        break;
+                    }
+                }
             } else {
-                range.start..end
-            };
-            joined.push_str(line.trim_end_matches('='));
-            count += 1;
-        } else if count > 0 {
-            break;
+                if gap == 0 && piece < at {
+                    let padding = self
+                        .bytes
+                        .get(at..)
+                        .unwrap_or_default()
+                        .iter()
+                        .take_while(|byte| **byte == b'=')
+                        .count();
+                    pieces.push((self.said.len(), piece..at + padding));
+                    if padding > 0 {
+                        piece = at;
+                        break;
+                    }
+                }
+                gap += 1;
+                if gap > MAX_GAP || !separates(byte) {
+                    piece = at;
+                    break;
+                }
+                piece = at + 1;
+            }
+            at += 1;
         }
+        if piece < at {
+            pieces.push((self.said.len(), piece..at));
+        }
+        if self.said.len() >= MIN_TEXT {
+            found.push(Stretch {
+                text: text_of(&self.said),
+                pieces,
+                is_base64: self.notation.bits == BASE64.bits,
+            });
+        }
+        at
     }
-    let Some(decoded) = unbase64(joined.as_bytes()).filter(|_| count > 1) else {
-        return 0..0;
-    };
-    views.push(View {
-        text: decoded,
-        range: range.start..range.end.min(text.len()),
-    });
-    range
+}
+
+/// Whether a byte may stand between two pieces.
+fn separates(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+        || matches!(
+            byte,
+            b'"' | b'\'' | b',' | b'.' | b';' | b':' | b'|' | b'`' | b'\\'
+        )
+}
+
+/// Whether bytes are those of a text in UTF-8, or in UTF-16 with letters of ASCII.
+#[derive(Default)]
+struct Letters {
+    /// How many bytes the last character still needs.
+    missing: u8,
+    is_half: bool,
+}
+
+impl Letters {
+    /// Takes the next byte, if it is one of a text.
+    fn take(&mut self, byte: u8, said: &mut Vec<u8>) -> bool {
+        if self.missing > 0 {
+            self.missing -= 1;
+            said.push(byte);
+            return byte & 0xc0 == 0x80;
+        }
+        if byte == 0 {
+            return !std::mem::replace(&mut self.is_half, true);
+        }
+        self.is_half = false;
+        self.missing = match byte {
+            b'\t' | b'\n' | b'\r' | b' '..=b'~' => 0,
+            0xc2..=0xdf => 1,
+            0xe0..=0xef => 2,
+            0xf0..=0xf4 => 3,
+            _ => return false,
+        };
+        said.push(byte);
+        true
+    }
+}
+
+/// The text at the start of `bytes`: the last character may be cut.
+fn text_of(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(error) => String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default())
+            .into_owned(),
+    }
 }
 
 /// `49 67 6e 6f`, `0x49, 0x67`, `73 103 110`, `01001001 01100111`: a letter for each number.
-pub(super) fn numbers(text: &str, rows: &[Range<usize>], views: &mut Vec<View>) {
+pub(super) fn numbers(text: &str, rows: &[Range<usize>], found: &mut Vec<Stretch>) {
     for row in rows {
         let part = text.get(row.clone()).unwrap_or_default();
         let numbers = part.split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';'));
@@ -102,16 +254,16 @@ pub(super) fn numbers(text: &str, rows: &[Range<usize>], views: &mut Vec<View>) 
                 .filter(|number| !number.is_empty())
                 .collect::<Vec<_>>(),
             row,
-            views,
+            found,
         );
     }
 }
 
 /// From a number to its letter.
-type Notation<'n> = &'n dyn Fn(&str) -> Option<u8>;
+type Letter<'n> = &'n dyn Fn(&str) -> Option<u8>;
 
 /// What a row of numbers says, in each notation.
-fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
+fn row_of_numbers(row: &[&str], range: &Range<usize>, found: &mut Vec<Stretch>) {
     if row.len() < MIN_NUMBERS {
         return;
     }
@@ -120,7 +272,7 @@ fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
             .then(|| u8::from_str_radix(token, radix).ok())
             .flatten()
     };
-    let notations: [Notation<'_>; 3] = [
+    let notations: [Letter<'_>; 3] = [
         &|token| in_radix(token, 8, 2),
         &|token| {
             in_radix(
@@ -139,66 +291,7 @@ fn row_of_numbers(row: &[&str], range: &Range<usize>, views: &mut Vec<View>) {
     for notation in notations {
         let letters: Vec<u8> = row.iter().filter_map(|token| notation(token)).collect();
         if letters.len() * 10 >= row.len() * 9 {
-            views.extend(readable(letters).map(|text| View {
-                text,
-                range: range.clone(),
-            }));
+            found.push(Stretch::of_one(text_of(&letters), range.clone()));
         }
     }
-}
-
-fn readable(bytes: Vec<u8>) -> Option<String> {
-    // A cut run may end inside a character.
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) if error.utf8_error().valid_up_to() >= MIN_RUN / 2 => {
-            let len = error.utf8_error().valid_up_to();
-            let mut bytes = error.into_bytes();
-            bytes.truncate(len);
-            String::from_utf8(bytes).ok()?
-        }
-        Err(_) => return None,
-    };
-    let odd = |c: char| c.is_control() && !c.is_whitespace();
-    (!text.chars().any(odd)).then_some(text)
-}
-
-/// Base64 in both alphabets, with or without padding (RFC 4648 §4, §5).
-fn unbase64(digits: &[u8]) -> Option<String> {
-    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in digits {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from(bits >> count & 0xff).ok()?);
-        }
-    }
-    readable(out)
-}
-
-fn unhex(digits: &[u8]) -> Option<String> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect();
-    readable(bytes?)
 }

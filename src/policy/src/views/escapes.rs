@@ -1,5 +1,7 @@
 //! Escapes of URLs, HTML and programming languages, and tag characters.
 
+use super::encodings::Stretch;
+
 /// `%49` (RFC 3986 §2.1), and `+` for a space.
 pub(super) fn unescape_percent(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
@@ -95,11 +97,26 @@ pub(super) fn unescape_backslashes(text: &str) -> String {
 }
 
 /// Tag characters, which nobody sees, as the ASCII that they stand for (Unicode Standard §23.9).
-pub(super) fn tags(text: &str) -> String {
-    text.chars()
-        .filter_map(|c| char::from_u32(u32::from(c).wrapping_sub(0xe0000)).filter(char::is_ascii))
-        .filter(|c| !c.is_control())
-        .collect()
+pub(super) fn tags(text: &str, found: &mut Vec<Stretch>) {
+    let mut said = String::new();
+    let mut range = 0..0;
+    for (at, c) in text.char_indices().chain([(text.len(), '\0')]) {
+        let tag = char::from_u32(u32::from(c).wrapping_sub(0xe0000))
+            .filter(|tag| tag.is_ascii() && u32::from(c) > 0xe0000);
+        match tag {
+            Some(tag) => {
+                if said.is_empty() {
+                    range.start = at;
+                }
+                range.end = at + c.len_utf8();
+                said.extend((!tag.is_control()).then_some(tag));
+            }
+            None if !said.is_empty() => {
+                found.push(Stretch::of_one(std::mem::take(&mut said), range.clone()));
+            }
+            None => {}
+        }
+    }
 }
 
 /// `"Ign" + "ore"`: strings that are joined again.
