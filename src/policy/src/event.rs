@@ -86,6 +86,17 @@ struct Tokens {
 struct Coverage<'a> {
     scanned_bytes: usize,
     skipped: &'a [Skipped],
+    /// Lines of an event stream that were not let through, because no reader knows them or nobody judges them.
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_lines: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Links events so that a changed, missing or reordered line shows.
@@ -250,6 +261,7 @@ fn event<'e>(
         coverage: Coverage {
             scanned_bytes: tally.scanned_bytes,
             skipped: &tally.skipped,
+            dropped_lines: tally.dropped_lines,
         },
         retention_days: engine.audit().map(|audit| audit.retention_days),
     }

@@ -1,8 +1,6 @@
 //! One request and its response: the engine as the shell sees it.
 
 mod binary;
-mod channels;
-mod chunk;
 mod inspect;
 mod named;
 mod neighbours;
@@ -17,6 +15,7 @@ use std::sync::Arc;
 use kt_routing::Failure;
 
 use crate::{
+    body_shape::BodyShape,
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
@@ -29,8 +28,8 @@ use crate::{
 pub use request::set_model;
 use stream::{Pass, StreamInspector};
 
-/// Largest event of a stream that is inspected; a provider that sends more is cut off.
-pub const MAX_EVENT_BYTES: usize = 1 << 20;
+/// Largest event of a stream that is inspected, where nothing else is configured; a provider that sends more is cut off.
+pub const MAX_EVENT_BYTES: usize = 8 << 20;
 
 /// What becomes of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,8 +168,11 @@ impl Exchange {
         }
     }
 
-    /// Judges a whole response body that is not a stream.
+    /// Judges a whole response body, which should be no stream. If it is one after all, it is judged as one.
     pub fn response_body(&mut self, body: &[u8]) -> BodyStep {
+        if BodyShape::of(body) == BodyShape::Events {
+            return self.whole_stream(body);
+        }
         self.tally.begin(self.engine.chain(), Phase::Output);
         match response::inspect(body, &self.engine, &mut self.tally, &mut self.usage) {
             Ok(patch) => match self.judge_quality(body) {
@@ -178,6 +180,22 @@ impl Exchange {
                 None => patch.map_or(BodyStep::Forward, BodyStep::Patch),
             },
             Err(reply) => BodyStep::Reply(self.refuse(reply)),
+        }
+    }
+
+    fn whole_stream(&mut self, body: &[u8]) -> BodyStep {
+        let mut bytes = Vec::with_capacity(body.len());
+        match self.response_bytes(body, true, &mut bytes) {
+            StreamStep::Cut => match self.failure.clone() {
+                // Nothing has left yet, so the client can be told as it is told of any failure.
+                Some(reply) => BodyStep::Reply(reply),
+                None => BodyStep::Reply(self.refuse(ErrorReply::engine_unavailable())),
+            },
+            StreamStep::Continue if bytes == body => BodyStep::Forward,
+            StreamStep::Continue => BodyStep::Patch(Patch {
+                replaces: body.len(),
+                bytes,
+            }),
         }
     }
 
@@ -199,7 +217,7 @@ impl Exchange {
         let tally = &mut self.tally;
         let inspector = self.inspector.get_or_insert_with(|| {
             tally.begin(self.engine.chain(), Phase::Output);
-            Box::default()
+            Box::new(StreamInspector::new(MAX_EVENT_BYTES))
         });
         let mut pass = Pass {
             engine: &self.engine,
@@ -217,6 +235,13 @@ impl Exchange {
                 StreamStep::Cut
             }
         }
+    }
+
+    /// How many bytes of memory the answer takes in the engine, between two callbacks: its open event and its texts.
+    pub fn footprint(&self) -> usize {
+        self.inspector
+            .as_ref()
+            .map_or(0, |inspector| inspector.footprint())
     }
 
     /// The most bytes that any channel of the stream holds back.

@@ -24,6 +24,9 @@ pub struct HoldBack {
     settled: usize,
     /// How much of the text was scanned.
     scanned: usize,
+    /// Where the text starts that has not left. Behind `settled` when the text was said to end here and left: should
+    /// it go on, what left is judged together with what follows.
+    left: usize,
     /// Bytes that came before `text`.
     offset: usize,
     /// What detectors see, where that is not the text.
@@ -42,7 +45,21 @@ impl HoldBack {
 
     /// How many bytes wait.
     pub fn held(&self) -> usize {
-        self.text.len() - self.settled
+        self.text.len() - self.settled.max(self.left)
+    }
+
+    /// How many bytes of memory the text takes.
+    pub(crate) fn footprint(&self) -> usize {
+        // A reading is kept beside the text, with places that map one to the other.
+        let factor = if self.reading.is_some() { 4 } else { 1 };
+        self.text.len() * factor
+    }
+
+    /// The text that waits.
+    pub(crate) fn waiting(&self) -> &str {
+        self.text
+            .get(self.settled.max(self.left)..)
+            .unwrap_or_default()
     }
 
     /// Takes more text and appends to `out` what may leave now, redacted. On a stop, `out` has everything
@@ -62,7 +79,28 @@ impl HoldBack {
             reading.push(delta);
         }
         self.text.push_str(delta);
-        self.release(false, chain, phase, tally, out)
+        let judged = self.release(false, chain, phase, tally, out);
+        self.forget();
+        judged
+    }
+
+    /// The text is said to end here: everything may leave. If it goes on all the same, what follows is judged together
+    /// with what left, and of a value that spans the two the rest is replaced.
+    pub(crate) fn flush(
+        &mut self,
+        chain: &Chain,
+        phase: Phase,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        if self.held() == 0 {
+            return Ok(());
+        }
+        let settled = self.settled;
+        let judged = self.release(true, chain, phase, tally, out);
+        self.left = self.left.max(self.settled);
+        self.settled = settled.min(self.settled);
+        judged
     }
 
     /// The text is complete: everything may leave.
@@ -102,23 +140,26 @@ impl HoldBack {
         };
         let reading = self.reading.as_ref();
         let open = chain.scan(phase, &window, reading, &mut tally.sightings);
-        let marks = &tally.sightings.marks;
+        // What left before is out, and was judged when it left.
+        let left = self.left;
+        let marks = &mut tally.sightings.marks;
+        marks.retain(|mark| mark.range.end > left);
+        for mark in marks.iter_mut() {
+            mark.range.start = mark.range.start.max(left);
+        }
         let is_value = |at: usize| marks.last().is_some_and(|mark| mark.range.end > at);
         let sign = self
             .sign_before(open)
             .filter(|at| !is_value(*at) && !complete);
         let open = sign.unwrap_or(open);
-        let stop = tally.judge(chain, phase, self.settled..open, self.offset);
+        let from = self.settled.max(left);
+        let stop = tally.judge(chain, phase, from.min(open)..open, self.offset);
         tally.trace(chain, &self.text);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
-        self.write(
-            self.settled..end,
-            &tally.sightings.marks,
-            chain.redactor(),
-            out,
-        );
+        if from < end {
+            self.write(from..end, &tally.sightings.marks, chain.redactor(), out);
+        }
         self.settled = end;
-        self.forget();
         stop.map_or(Ok(()), Err)
     }
 
@@ -171,5 +212,6 @@ impl HoldBack {
         self.offset += keep;
         self.settled -= keep;
         self.scanned -= keep;
+        self.left = self.left.saturating_sub(keep);
     }
 }

@@ -34,6 +34,7 @@
     expect(clippy::string_slice, reason = "tests know where their characters lie")
 )]
 
+mod body_shape;
 mod chain;
 pub mod detect;
 mod endpoint;
@@ -66,6 +67,7 @@ mod verdict;
 mod view;
 mod views;
 
+pub use body_shape::BodyShape;
 pub use chain::Chain;
 pub use endpoint::Endpoint;
 pub use engine::Engine;

@@ -29,6 +29,15 @@ impl Edits {
         (*end > range.start).then_some(*start..*end)
     }
 
+    /// From the first byte that is changed in `range` to the last.
+    pub fn within(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        let last = self.overlapping(range)?;
+        let before = self.edits.range(..range.start).next_back();
+        let first = before.filter(|(_, (end, _))| *end > range.start);
+        let first = first.or_else(|| self.edits.range(range.start..).next());
+        Some(*first?.0..last.end)
+    }
+
     /// Whether nothing is to be changed.
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
@@ -91,5 +100,23 @@ mod tests {
         );
         assert_eq!(patch.apply(b"abcdefghijkl"), b"-bcdefXYjkl");
         assert_eq!(patch.patched_len(12), 11);
+    }
+
+    #[test]
+    fn edits_within_a_range_are_found() {
+        let mut edits = Edits::default();
+        for range in [20..22, 5..7, 10..12] {
+            edits.replace(range, Vec::new());
+        }
+        for (range, within) in [
+            (0..5, None),
+            (4..6, Some(5..7)),
+            (7..10, None),
+            (3..30, Some(5..22)),
+            (11..21, Some(10..22)),
+            (22..40, None),
+        ] {
+            assert_eq!(edits.within(&range), within, "{range:?}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Server-sent events as bytes (WHATWG HTML, §9.2.6 "Interpreting an event stream").
 //!
 //! Framing never looks into the payload: lines end in LF, CR LF or CR, a blank line ends an event, and every
-//! byte belongs to exactly one event, so an untouched event can be replayed as it came.
+//! byte belongs to exactly one event, so an event of known lines can be replayed as it came. Of other lines nothing is
+//! replayed: nobody judges what stands in comments and in fields that no reader knows, and lenient readers take some
+//! of them for data.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,6 +11,20 @@ use std::ops::Range;
 /// An event grew beyond the decoder's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTooLong;
+
+/// More lines than any event has that is not made to cost memory.
+const MAX_LINES: usize = 4096;
+
+/// Longest name of an event that is replayed; the longest of the Responses API has 45 letters.
+const MAX_NAME: usize = 64;
+
+/// Longest `id:` that is replayed.
+const MAX_ID: usize = 128;
+
+/// Most digits of a `retry:` that is replayed; a day has eight, in milliseconds.
+const MAX_RETRY_DIGITS: usize = 8;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts a byte stream into events.
 #[derive(Debug)]
@@ -20,12 +36,41 @@ pub struct SseDecoder {
     line: usize,
     /// No line end lies between `line` and here.
     searched: usize,
-    /// Where the value of each `data:` line lies, relative to the start of its event.
-    data: Vec<Range<usize>>,
-    /// Whether `data` describes the event handed out last rather than the open one.
+    /// The lines of the event, relative to its start.
+    lines: Lines,
+    /// Whether `lines` describes the event handed out last rather than the open one.
     handed_out: bool,
     at_stream_start: bool,
     limit: usize,
+}
+
+/// What the lines of one event are.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Those that are known, in order; ranges of the event's bytes.
+    known: Vec<(Field, Range<usize>)>,
+    /// How many are not.
+    dropped: usize,
+    /// Whether one of those is JSON by its first byte.
+    has_json: bool,
+    /// Whether the event can be replayed as it came.
+    is_plain: bool,
+    data: usize,
+}
+
+/// What a line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// `data`; the range is its value, that of the others the line.
+    Data,
+    /// `event`, with the name that it has.
+    Event,
+    /// `id`.
+    Id,
+    /// `retry`.
+    Retry,
+    /// A comment, of which only the colon is replayed.
+    Comment,
 }
 
 /// One event with all its bytes, the ending blank line included.
@@ -33,57 +78,136 @@ pub struct SseDecoder {
 pub struct SseEvent<'a> {
     /// Every byte of the event as it came.
     pub raw: &'a [u8],
-    /// Values of its `data:` lines, as ranges of `raw`.
-    lines: &'a [Range<usize>],
+    lines: &'a Lines,
 }
 
 impl<'a> SseEvent<'a> {
-    /// The payload: all `data:` values, joined by line feeds. `None` when the event has no `data:` line.
+    /// The payload: all `data:` values, joined by line feeds. `None` when the event has no `data:` line, or nothing but
+    /// white space in it: such an event is not dispatched.
     pub fn data(&self) -> Option<Cow<'a, [u8]>> {
-        match self.lines {
-            [] => None,
-            [line] => Some(Cow::Borrowed(
-                self.raw.get(line.clone()).unwrap_or_default(),
-            )),
-            lines => {
-                let values: Vec<&[u8]> = lines
-                    .iter()
-                    .map(|line| self.raw.get(line.clone()).unwrap_or_default())
-                    .collect();
-                Some(Cow::Owned(values.join(&b'\n')))
+        let mut values = self
+            .lines
+            .known
+            .iter()
+            .filter(|(field, _)| *field == Field::Data)
+            .map(|(_, value)| self.raw.get(value.clone()).unwrap_or_default());
+        let data = if self.lines.data > 1 {
+            Cow::Owned(values.collect::<Vec<_>>().join(&b'\n'))
+        } else {
+            Cow::Borrowed(values.next()?)
+        };
+        (!data.trim_ascii().is_empty()).then_some(data)
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> Option<&'a str> {
+        let line = self.last(Field::Event)?;
+        std::str::from_utf8(value_of(line)).ok()
+    }
+
+    /// The event's `id`.
+    pub fn id(&self) -> Option<&'a str> {
+        let line = self.last(Field::Id)?;
+        std::str::from_utf8(value_of(line)).ok()
+    }
+
+    fn last(&self, field: Field) -> Option<&'a [u8]> {
+        let mut known = self.lines.known.iter();
+        let (_, range) = known.rfind(|(other, _)| *other == field)?;
+        self.raw.get(range.clone())
+    }
+
+    /// How many of its lines no reader knows, or hold what nobody judges.
+    pub fn dropped(&self) -> usize {
+        self.lines.dropped
+    }
+
+    /// Whether one of those lines is JSON, as if this were no event stream.
+    pub fn has_json_line(&self) -> bool {
+        self.lines.has_json
+    }
+
+    /// Writes the event with `payload` in place of its data. Known lines stay; of a comment its colon does, and an `id`
+    /// does if `keeps_id`. Data that is not dispatched becomes a comment, which keeps the connection alive.
+    pub fn write(&self, payload: Option<&[u8]>, keeps_id: bool, out: &mut Vec<u8>) {
+        let is_plain = self.lines.is_plain && (keeps_id || self.last(Field::Id).is_none());
+        if is_plain && self.lines.data == usize::from(payload.is_some()) {
+            return self.write_plain(payload.unwrap_or_default(), out);
+        }
+        let before = out.len();
+        let mut is_written = false;
+        for (field, range) in &self.lines.known {
+            match field {
+                Field::Comment | Field::Data
+                    if payload.is_none_or(|_| *field == Field::Comment) =>
+                {
+                    // A thousand comments keep a connection as alive as one.
+                    if out.get(before..).unwrap_or_default().ends_with(b":\n") {
+                        continue;
+                    }
+                    out.push(b':');
+                }
+                Field::Id if !keeps_id => continue,
+                Field::Data => match payload {
+                    Some(payload) if !is_written => {
+                        is_written = true;
+                        out.extend_from_slice(b"data: ");
+                        write_line(payload, out);
+                    }
+                    _ => continue,
+                },
+                _ => out.extend_from_slice(self.raw.get(range.clone()).unwrap_or_default()),
             }
+            out.push(b'\n');
+        }
+        if out.len() > before {
+            out.push(b'\n');
         }
     }
 
-    /// Writes the event with `payload` in place of its data; comments and other fields stay.
-    pub fn write_with(&self, payload: &[u8], out: &mut Vec<u8>) {
-        let mut copied = 0;
-        let mut values = payload.split(|&byte| byte == b'\n');
-        for (at, line) in self.lines.iter().enumerate() {
-            out.extend_from_slice(self.raw.get(copied..line.start).unwrap_or_default());
-            if out.ends_with(b"data") {
-                // A line `data` without a colon has an empty value; with a value it needs one.
-                out.push(b':');
-            }
-            if at + 1 < self.lines.len() {
-                out.extend_from_slice(values.next().unwrap_or_default());
-            } else {
-                write_lines(values.by_ref(), out);
-            }
-            copied = line.end;
-        }
-        out.extend_from_slice(self.raw.get(copied..).unwrap_or_default());
+    fn write_plain(&self, payload: &[u8], out: &mut Vec<u8>) {
+        let mut known = self.lines.known.iter();
+        let Some((_, value)) = known.find(|(field, _)| *field == Field::Data) else {
+            return out.extend_from_slice(self.raw);
+        };
+        out.extend_from_slice(self.raw.get(..value.start).unwrap_or_default());
+        write_line(payload, out);
+        out.extend_from_slice(self.raw.get(value.end..).unwrap_or_default());
     }
 }
 
-/// Writes the remaining values, each but the first on a `data:` line of its own.
-fn write_lines<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
-    for (at, value) in values.enumerate() {
-        if at > 0 {
-            out.extend_from_slice(b"\ndata: ");
-        }
-        out.extend_from_slice(value);
+/// Writes an event that holds nothing but a JSON payload.
+pub(crate) fn write_data(payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: ");
+    write_line(payload, out);
+    out.extend_from_slice(b"\n\n");
+}
+
+/// Writes a JSON payload as one line for every reader: line ends between its tokens become spaces, and what some readers
+/// take for a line end inside its strings (U+0085, U+2028, U+2029) is escaped.
+fn write_line(payload: &[u8], out: &mut Vec<u8>) {
+    let mut rest = payload;
+    while let Some(at) = memchr::memchr3(0xc2, 0xe2, b'\n', rest) {
+        let (before, behind) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let (width, with): (_, &[u8]) = match behind {
+            [b'\n', ..] => (1, b" "),
+            [0xc2, 0x85, ..] => (2, b"\\u0085"),
+            [0xe2, 0x80, 0xa8, ..] => (3, b"\\u2028"),
+            [0xe2, 0x80, 0xa9, ..] => (3, b"\\u2029"),
+            _ => (1, behind.get(..1).unwrap_or_default()),
+        };
+        out.extend_from_slice(with);
+        rest = behind.get(width..).unwrap_or_default();
     }
+    out.extend_from_slice(rest);
+}
+
+/// What follows the colon of a line, less one space.
+fn value_of(line: &[u8]) -> &[u8] {
+    let colon = memchr::memchr(b':', line).map_or(line.len(), |colon| colon + 1);
+    let value = line.get(colon..).unwrap_or_default();
+    value.strip_prefix(b" ").unwrap_or(value)
 }
 
 impl SseDecoder {
@@ -94,8 +218,8 @@ impl SseDecoder {
             event: 0,
             line: 0,
             searched: 0,
-            data: Vec::new(),
-            handed_out: false,
+            lines: Lines::default(),
+            handed_out: true,
             at_stream_start: true,
             limit,
         }
@@ -107,11 +231,20 @@ impl SseDecoder {
         self.line -= self.event;
         self.searched -= self.event;
         self.event = 0;
-        if self.buffer.len() > self.limit {
+        if self.buffer.len() > self.limit || self.lines.known.len() > MAX_LINES {
             return Err(EventTooLong);
+        }
+        if self.buffer.is_empty() {
+            // The memory of a large event is given back.
+            self.buffer.shrink_to(64 * 1024);
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// How many bytes of memory the open event takes.
+    pub fn footprint(&self) -> usize {
+        self.buffer.capacity() + self.lines.known.capacity() * size_of::<(Field, Range<usize>)>()
     }
 
     /// Marks the end of the stream: what is left becomes a last event, even without its blank line.
@@ -124,12 +257,15 @@ impl SseDecoder {
     /// The next complete event.
     pub fn next_event(&mut self) -> Option<SseEvent<'_>> {
         if std::mem::take(&mut self.handed_out) {
-            self.data.clear();
+            self.lines.known.clear();
+            self.lines.known.shrink_to(64);
+            (self.lines.dropped, self.lines.has_json) = (0, false);
+            (self.lines.is_plain, self.lines.data) = (true, 0);
         }
         loop {
             let line = self.line..self.line_end()?;
             let blank = line.is_empty();
-            self.note_data(line);
+            self.note(line);
             if blank {
                 break;
             }
@@ -138,7 +274,7 @@ impl SseDecoder {
         let start = std::mem::replace(&mut self.event, self.line);
         Some(SseEvent {
             raw: self.buffer.get(start..self.line).unwrap_or_default(),
-            lines: &self.data,
+            lines: &self.lines,
         })
     }
 
@@ -162,27 +298,76 @@ impl SseDecoder {
         Some(end)
     }
 
-    /// Remembers the value of a `data:` line: what follows the colon, less one space.
-    fn note_data(&mut self, line: Range<usize>) {
-        let mut start = line.start;
-        let mut field = self.buffer.get(line.clone()).unwrap_or_default();
-        if std::mem::take(&mut self.at_stream_start) && field.starts_with(b"\xef\xbb\xbf") {
-            start += 3;
-            field = field.get(3..).unwrap_or_default();
+    /// Takes note of a line.
+    fn note(&mut self, range: Range<usize>) {
+        let mut start = range.start;
+        let mut line = self.buffer.get(range.clone()).unwrap_or_default();
+        if std::mem::take(&mut self.at_stream_start) && line.starts_with(BYTE_ORDER_MARK) {
+            start += BYTE_ORDER_MARK.len();
+            line = line.get(BYTE_ORDER_MARK.len()..).unwrap_or_default();
+            self.lines.is_plain = false;
         }
-        let Some(value) = field.strip_prefix(b"data") else {
+        if line.is_empty() {
+            return;
+        }
+        let lines = &mut self.lines;
+        let Some(field) = field_of(line) else {
+            lines.is_plain = false;
+            lines.dropped += 1;
+            lines.has_json |= matches!(line.trim_ascii_start().first(), Some(b'{' | b'['));
             return;
         };
-        match value {
-            [] => self.data.push(line.end - self.event..line.end - self.event),
-            [b':', value @ ..] => {
-                let skip = 5 + usize::from(value.first() == Some(&b' '));
-                self.data
-                    .push(start + skip - self.event..line.end - self.event);
+        let from = start - self.event;
+        let to = range.end - self.event;
+        match field {
+            Field::Data => {
+                lines.data += 1;
+                lines.is_plain &= line.len() > 4;
+                let value = line.len() - value_of(line).len();
+                lines.known.push((field, from + value..to));
             }
-            _ => {}
+            Field::Comment => {
+                lines.is_plain &= line.len() == 1;
+                if lines.known.last().is_none_or(|(last, _)| *last != field) {
+                    lines.known.push((field, from..to));
+                } else {
+                    lines.is_plain = false;
+                }
+            }
+            _ => lines.known.push((field, from..to)),
         }
     }
+}
+
+/// The field of a line that may be replayed.
+fn field_of(line: &[u8]) -> Option<Field> {
+    let colon = memchr::memchr(b':', line.get(..8).unwrap_or(line));
+    let (name, value) = match colon {
+        Some(colon) => (line.get(..colon)?, value_of(line)),
+        None => (line, &b""[..]),
+    };
+    match name {
+        b"data" => Some(Field::Data),
+        b"" => Some(Field::Comment),
+        b"event" => is_name(value).then_some(Field::Event),
+        b"id" => is_id(value).then_some(Field::Id),
+        b"retry" => (value.len() <= MAX_RETRY_DIGITS && value.iter().all(u8::is_ascii_digit))
+            .then_some(Field::Retry),
+        _ => None,
+    }
+}
+
+/// Letters and their joints: no value has such a form.
+fn is_name(value: &[u8]) -> bool {
+    let is_fine = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'_' | b'-');
+    value.len() <= MAX_NAME && value.iter().all(is_fine)
+}
+
+fn is_id(value: &[u8]) -> bool {
+    let is_fine = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/')
+    };
+    value.len() <= MAX_ID && value.iter().all(is_fine)
 }
 
 #[cfg(test)]
@@ -206,6 +391,19 @@ mod tests {
         seen
     }
 
+    /// What is replayed of a stream, with another payload where there is one.
+    fn replayed(stream: &[u8], payload: Option<&[u8]>) -> String {
+        let mut decoder = SseDecoder::with_limit(1000);
+        decoder.push(stream).unwrap();
+        let mut out = Vec::new();
+        while let Some(event) = decoder.next_event() {
+            let data = event.data();
+            let payload = data.as_deref().map(|data| payload.unwrap_or(data));
+            event.write(payload, true, &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
     const STREAM: &[u8] =
         b": hi\r\n\r\ndata:{\"a\":\ndata: 1}\n\nid: 7\rdata: x\r\revent: e\ndata\n\ndata: last";
 
@@ -213,13 +411,8 @@ mod tests {
     fn every_cut_gives_the_same_events() {
         let whole = events(&[STREAM]);
         let payloads: Vec<_> = whole.iter().map(|(_, data)| data.clone()).collect();
-        let expected: [Option<&[u8]>; 5] = [
-            None,
-            Some(b"{\"a\":\n1}"),
-            Some(b"x"),
-            Some(b""),
-            Some(b"last"),
-        ];
+        let expected: [Option<&[u8]>; 5] =
+            [None, Some(b"{\"a\":\n1}"), Some(b"x"), None, Some(b"last")];
         assert_eq!(payloads, expected.map(|data| data.map(<[u8]>::to_vec)));
         for cut in 0..=STREAM.len() {
             assert_eq!(
@@ -242,26 +435,94 @@ mod tests {
     }
 
     #[test]
-    fn a_new_payload_keeps_the_other_lines() {
+    fn known_lines_are_replayed_as_they_came() {
+        for stream in [
+            "data: {}\n\n",
+            "data:{}\r\n\r\n",
+            "event: response.output_text.delta\nid: 7f-1:a\nretry: 3000\ndata: {}\n:\n\n",
+            ":\n\n",
+            "\n\ndata: {}\r\r\n",
+            "event: ping\n\n",
+            "id\nevent:\ndata: {}\n\n",
+        ] {
+            assert_eq!(replayed(stream.as_bytes(), None), stream);
+        }
+    }
+
+    #[test]
+    fn of_other_lines_nothing_is_replayed() {
+        for (stream, seen) in [
+            (": bob@example.com\n\n", ":\n\n"),
+            (": a\n: b\ndata: {}\n\n", ":\ndata: {}\n\n"),
+            ("Data: {}\n\n", ""),
+            (" data: {}\n\n", ""),
+            ("data : {}\n\n", ""),
+            ("datas\n\n", ""),
+            ("x-note: hi\ndata: {}\n\n", "data: {}\n\n"),
+            ("event: bob@example.com\ndata: {}\n\n", "data: {}\n\n"),
+            ("event: 219-09-9999\ndata: {}\n\n", "data: {}\n\n"),
+            ("id: a b\ndata: {}\n\n", "data: {}\n\n"),
+            ("id: a\0b\ndata: {}\n\n", "data: {}\n\n"),
+            ("retry: 4111111111111111\ndata: {}\n\n", "data: {}\n\n"),
+            ("\u{feff}data: {}\n\n", "data: {}\n\n"),
+            ("\u{feff}\u{feff}data: {}\n\n", ""),
+            ("data: {}\n\n\u{feff}data: {}\n\n", "data: {}\n\n"),
+            ("data\n\ndata:\n\ndata: \n\n", ":\n\n:\n\n:\n\n"),
+            ("event: ping\ndata:\n\n", "event: ping\n:\n\n"),
+            ("data: {\ndata: }\n\n", "data: { }\n\n"),
+            (
+                "data: {\"a\":\"\u{2028}\u{2029}\u{85}é—\"}\n\n",
+                "data: {\"a\":\"\\u2028\\u2029\\u0085é—\"}\n\n",
+            ),
+        ] {
+            assert_eq!(replayed(stream.as_bytes(), None), seen, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted() {
         let mut decoder = SseDecoder::with_limit(1000);
         decoder
-            .push(b": c\nid: 1\ndata: {\ndata:}\nevent: e\n\n")
+            .push(b"x: y\nid: a b\n{\"a\":1}\ndata: {}\n\n")
             .unwrap();
-        let mut out = Vec::new();
-        decoder
-            .next_event()
-            .unwrap()
-            .write_with(b"{\n\"a\":\n1}", &mut out);
+        let event = decoder.next_event().unwrap();
+        assert_eq!((event.dropped(), event.has_json_line()), (3, true));
+        decoder.push(b"data: {}\n\n").unwrap();
+        let event = decoder.next_event().unwrap();
+        assert_eq!((event.dropped(), event.has_json_line()), (0, false));
+    }
+
+    #[test]
+    fn a_new_payload_keeps_the_other_lines() {
         assert_eq!(
-            out,
-            b": c\nid: 1\ndata: {\ndata:\"a\":\ndata: 1}\nevent: e\n\n"
+            replayed(
+                b": c\nid: 1\ndata: {\ndata:}\nevent: e\n\n",
+                Some(b"{\n\"a\":1}")
+            ),
+            ":\nid: 1\ndata: { \"a\":1}\nevent: e\n\n"
         );
+        assert_eq!(
+            replayed(b"id: 1\r\ndata: {}\r\n\r\n", Some(b"[]")),
+            "id: 1\r\ndata: []\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn names_are_read() {
+        let mut decoder = SseDecoder::with_limit(1000);
+        decoder.push(b"event: a.b\nid:7\ndata: {}\n\n").unwrap();
+        let event = decoder.next_event().unwrap();
+        assert_eq!((event.name(), event.id()), (Some("a.b"), Some("7")));
     }
 
     #[test]
     fn an_endless_event_is_refused() {
         let mut decoder = SseDecoder::with_limit(10);
         decoder.push(b"data: 0123456789").unwrap();
+        assert!(decoder.next_event().is_none());
+        assert_eq!(decoder.push(b"x"), Err(EventTooLong));
+        let mut decoder = SseDecoder::with_limit(1 << 20);
+        decoder.push(&b"data:\n".repeat(MAX_LINES + 1)).unwrap();
         assert!(decoder.next_event().is_none());
         assert_eq!(decoder.push(b"x"), Err(EventTooLong));
     }

@@ -123,6 +123,8 @@ pub struct Tally {
     pub(crate) turn: Option<usize>,
     pub(crate) scanned_bytes: usize,
     pub(crate) skipped: Vec<Skipped>,
+    /// Lines of event streams that were not let through.
+    pub(crate) dropped_lines: usize,
     pub(crate) trace: Option<Trace>,
 }
 

@@ -1,23 +1,34 @@
 //! Inspection of a streamed response: server-sent events that carry JSON.
 //!
 //! The text of a stream is cut into deltas at random places, so it is judged per *channel*: deltas that belong
-//! together (see [`super::chunk`]). Every event leaves in the callback in which it came, with the text of its
+//! together (see [`chunk`]). Every event leaves in the callback in which it came, with the text of its
 //! channels that is settled by then. Text still waiting when its channel ends leaves in the ending event, or in a
 //! chunk of its own before it.
 
+mod channel;
+mod channels;
+mod chunk;
+mod halves;
+mod identity;
+mod joined;
+mod members;
+mod write;
+
+use channels::Channels;
+use chunk::{Chunk, Ending, Piece};
+use joined::{Joined, Left};
 use kt_routing::Failure;
 
 use super::{
-    MAX_EVENT_BYTES, StreamStep, Usage,
-    channels::Channels,
-    chunk::{Chunk, Ending, Piece},
+    StreamStep, Usage,
     inspect::Inspector,
-    response::{TokenData, hide, token_data, unreadable},
+    response::{self, TokenData, hide, token_data, unreadable},
 };
 use crate::{
+    body_shape::BodyShape,
     engine::Engine,
     error::ErrorReply,
-    json::{self, Kind},
+    json::{self, Kind, Step},
     policies::quality_scorer::worst,
     quality::Subject,
     splice::Edits,
@@ -26,27 +37,34 @@ use crate::{
     verdict::{Phase, Verdict},
 };
 
+/// Most bytes of memory that the texts of one stream take, beside its open event.
+const MAX_KEPT: usize = 16 << 20;
+
+/// An event may become larger by its markers, but not by more than this factor.
+const MAX_GROWTH: usize = 4;
+
 /// The state of one streamed response.
 #[derive(Debug)]
 pub(super) struct StreamInspector {
     decoder: SseDecoder,
-    channels: Channels,
+    shape: BodyShape,
+    /// The beginning, while it does not say what the body is; all of it when it is no event stream.
+    collected: Vec<u8>,
+    max_event_bytes: usize,
+    texts: Texts,
     is_done: bool,
     /// Whether the answer was said to be complete, or to have failed.
     is_ended: bool,
     is_scored: bool,
+    /// Events with a payload.
+    payloads: usize,
 }
 
-impl Default for StreamInspector {
-    fn default() -> Self {
-        Self {
-            decoder: SseDecoder::with_limit(MAX_EVENT_BYTES),
-            channels: Channels::default(),
-            is_done: false,
-            is_ended: false,
-            is_scored: false,
-        }
-    }
+/// What is kept of a stream's texts.
+#[derive(Debug, Default)]
+struct Texts {
+    channels: Channels,
+    joined: Joined,
 }
 
 /// Everything that judging an event needs.
@@ -62,6 +80,21 @@ pub(super) struct Pass<'p> {
 }
 
 impl StreamInspector {
+    /// An inspector that refuses events of more than this.
+    pub(super) fn new(max_event_bytes: usize) -> Self {
+        Self {
+            decoder: SseDecoder::with_limit(max_event_bytes),
+            shape: BodyShape::Undecided,
+            collected: Vec::new(),
+            max_event_bytes,
+            texts: Texts::default(),
+            is_done: false,
+            is_ended: false,
+            is_scored: false,
+            payloads: 0,
+        }
+    }
+
     /// Takes the next bytes; an error is for the client, after what is already written.
     pub(super) fn push(
         &mut self,
@@ -69,33 +102,80 @@ impl StreamInspector {
         end: bool,
         pass: &mut Pass<'_>,
     ) -> Result<StreamStep, ErrorReply> {
-        self.decoder.push(bytes).map_err(|_| unreadable())?;
-        self.drain(pass)?;
-        if self.is_done {
-            self.score(pass);
+        if matches!(self.shape, BodyShape::Undecided | BodyShape::Json) {
+            self.collect(bytes, pass)?;
+        } else {
+            self.take(bytes, pass)?;
         }
         if end {
-            if let Some(failure) = pass.broken_off.filter(|_| !self.is_done && !self.is_ended) {
-                return Err(ErrorReply::interrupted(failure));
-            }
-            self.decoder.finish();
-            self.drain(pass)?;
-            self.channels.finish_all(pass)?;
-            self.score(pass);
+            self.end(pass)?;
         }
         Ok(StreamStep::Continue)
     }
 
+    /// Finds out what the body is. If it is no event stream, it is judged when it is complete.
+    fn collect(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        if self.collected.len() + bytes.len() > self.max_event_bytes {
+            return Err(unreadable());
+        }
+        self.collected.extend_from_slice(bytes);
+        if self.shape == BodyShape::Undecided {
+            self.shape = BodyShape::of(&self.collected);
+        }
+        match self.shape {
+            BodyShape::Undecided | BodyShape::Json => Ok(()),
+            BodyShape::Events | BodyShape::Other => {
+                let beginning = std::mem::take(&mut self.collected);
+                self.take(&beginning, pass)
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        self.decoder.push(bytes).map_err(|_| unreadable())?;
+        let room = MAX_GROWTH * (self.max_event_bytes + bytes.len());
+        self.drain(pass, room)?;
+        if self.is_done {
+            self.score(pass);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        if let Some(failure) = pass.broken_off.filter(|_| !self.is_done && !self.is_ended) {
+            return Err(ErrorReply::interrupted(failure));
+        }
+        let collected = std::mem::take(&mut self.collected);
+        if self.shape == BodyShape::Json {
+            return judge_whole(&collected, pass);
+        }
+        self.decoder.push(&collected).map_err(|_| unreadable())?;
+        self.decoder.finish();
+        self.drain(pass, MAX_GROWTH * self.max_event_bytes)?;
+        self.texts.channels.finish(pass)?;
+        if self.payloads == 0 && pass.tally.dropped_lines > 0 {
+            // Text that claims to be events: there is nothing in it that can be judged.
+            return Err(unreadable());
+        }
+        self.score(pass);
+        Ok(())
+    }
+
     /// The most bytes that any channel holds back.
     pub(super) fn held(&self) -> usize {
-        self.channels.held()
+        self.texts.channels.held()
+    }
+
+    /// How many bytes of memory the stream takes.
+    pub(super) fn footprint(&self) -> usize {
+        self.decoder.footprint() + self.collected.capacity() + self.texts.footprint()
     }
 
     /// Scores the answers, now that they are complete. What has left cannot be taken back.
     fn score(&mut self, pass: &mut Pass<'_>) {
         if let Some(scorer) = pass.engine.quality().filter(|_| !self.is_scored) {
             self.is_scored = true;
-            let reports = self.channels.answers().map(|answer| {
+            let reports = self.texts.channels.answers().map(|answer| {
                 scorer.judge(&Subject {
                     prompt: pass.prompt,
                     answer: &answer.text,
@@ -108,25 +188,66 @@ impl StreamInspector {
         }
     }
 
-    fn drain(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+    /// Judges all events that are complete. They may not become more than `room` bytes.
+    fn drain(&mut self, pass: &mut Pass<'_>, room: usize) -> Result<(), ErrorReply> {
+        let limit = pass.out.len() + room;
         while let Some(event) = self.decoder.next_event() {
             if self.is_done {
                 continue;
             }
-            match event.data().as_deref() {
-                None => pass.out.extend_from_slice(event.raw),
-                Some(b"[DONE]") => {
-                    self.is_done = true;
-                    self.channels.finish_all(pass)?;
-                    pass.out.extend_from_slice(event.raw);
-                }
-                Some(payload) => {
-                    self.is_ended |= inspect_event(&event, payload, &mut self.channels, pass)?;
-                }
+            pass.tally.dropped_lines += event.dropped();
+            if event.has_json_line() {
+                return Err(unreadable());
+            }
+            let Some(payload) = event.data() else {
+                event.write(None, keeps_id(&event, pass), pass.out);
+                continue;
+            };
+            self.payloads += 1;
+            if payload.trim_ascii() == b"[DONE]" {
+                self.is_done = true;
+                self.texts.channels.finish(pass)?;
+                event.write(Some(b"[DONE]"), keeps_id(&event, pass), pass.out);
+            } else {
+                self.is_ended |= self.texts.take(&event, &payload, pass)?;
+            }
+            if self.texts.footprint() > MAX_KEPT || pass.out.len() > limit {
+                return Err(ErrorReply::upstream_failed(
+                    "The provider's answer takes too much memory",
+                ));
             }
         }
         Ok(())
     }
+}
+
+/// Judges a body that is no event stream although it claims to be one.
+fn judge_whole(body: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+    let patch = response::inspect(body, pass.engine, pass.tally, pass.usage)?;
+    if let Some(quality) = pass.engine.quality()
+        && let Some(report) = quality.judge_body(pass.prompt, body)
+    {
+        let verdict = report.verdict();
+        if let Some(stop) = pass.tally.note_quality(report, verdict) {
+            return Err(ErrorReply::stopped(&stop));
+        }
+    }
+    match patch {
+        Some(patch) => pass.out.extend_from_slice(&patch.apply(body)),
+        None => pass.out.extend_from_slice(body),
+    }
+    Ok(())
+}
+
+/// Whether nothing is found in the event's `id`; if something is, the line is dropped.
+fn keeps_id(event: &SseEvent<'_>, pass: &mut Pass<'_>) -> bool {
+    let Some(id) = event.id() else { return true };
+    let sightings = &mut pass.tally.sightings;
+    let chain = pass.engine.chain();
+    chain.scan_whole(Phase::Output, id, sightings);
+    let keeps = sightings.is_empty();
+    pass.tally.dropped_lines += usize::from(!keeps);
+    keeps
 }
 
 /// Writes `reply` as the last event of a stream.
@@ -136,53 +257,132 @@ pub(super) fn write_error(reply: &ErrorReply, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\n\ndata: [DONE]\n\n");
 }
 
-/// Judges one event and writes what may leave of it. True when it says that the answer is over.
-fn inspect_event(
-    event: &SseEvent<'_>,
-    payload: &[u8],
-    channels: &mut Channels,
-    pass: &mut Pass<'_>,
-) -> Result<bool, ErrorReply> {
-    let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
-    let hides_tokens = pass.engine.chain().may_redact(Phase::Output);
-    let mut chunk = Chunk::default();
-    let mut inspector = Inspector::new(body, pass.engine, pass.tally, Phase::Output);
-    json::walk(body, &mut |path, node| {
-        pass.usage.note(body, path, node);
-        match token_data(path) {
-            TokenData::Value if hides_tokens => hide(node, &mut inspector.edits),
-            TokenData::Inside if hides_tokens => {}
-            _ if chunk.note(body, path, node) => {}
-            _ => inspector.inspect(path, node),
+impl Texts {
+    fn footprint(&self) -> usize {
+        self.channels.footprint() + self.joined.footprint()
+    }
+
+    /// Judges one event and writes what may leave of it. True when it says that the answer is over.
+    fn take(
+        &mut self,
+        event: &SseEvent<'_>,
+        payload: &[u8],
+        pass: &mut Pass<'_>,
+    ) -> Result<bool, ErrorReply> {
+        let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
+        let (body, covered) = halves::cover(body);
+        let mut chunk = Chunk::named(event.name());
+        let mut edits = self.read(&body, &mut chunk, pass)?;
+        self.judge_joined(&body, &chunk, &edits, pass)?;
+        let repeated = chunk.head.iter();
+        self.channels
+            .note_head(repeated.map(|(name, node)| (*name, raw_of(&body, node))));
+        match chunk.ending() {
+            Ending::Items => {
+                let item = chunk.item(&mut self.channels.numbers);
+                self.channels
+                    .end_item(item.map_err(|_| unreadable())?, pass)?;
+            }
+            Ending::Stream => self.channels.end_all(pass)?,
+            Ending::Nothing => {}
         }
-    })
-    .map_err(|_| unreadable())?;
-    if chunk.is_too_wide() {
-        return Err(unreadable());
+        self.channels.advance(&body, &mut chunk, &covered, pass)?;
+        self.channels.note_cut(&chunk);
+        for piece in &chunk.pieces {
+            replace_text(&body, piece, &mut edits);
+        }
+        let keeps_id = keeps_id(event, pass);
+        if edits.is_empty() {
+            event.write(Some(payload), keeps_id, pass.out);
+        } else {
+            event.write(
+                Some(&edits.patch(payload).apply(payload)),
+                keeps_id,
+                pass.out,
+            );
+        }
+        let is_finished = chunk.choices.iter().any(|choice| choice.is_finished);
+        Ok(chunk.is_error() || is_finished || chunk.ending() == Ending::Stream)
     }
-    for (path, node) in chunk.settle() {
-        inspector.inspect(&path, &node);
+
+    /// Reads an event and judges what is no text of a channel.
+    fn read<'b>(
+        &mut self,
+        body: &'b str,
+        chunk: &mut Chunk<'b>,
+        pass: &mut Pass<'_>,
+    ) -> Result<Edits, ErrorReply> {
+        let hides_tokens = pass.engine.chain().may_redact(Phase::Output);
+        let mut inspector = Inspector::new(body, pass.engine, pass.tally, Phase::Output);
+        json::walk(body, &mut |path, node| {
+            pass.usage.note(body, path, node);
+            match token_data(path) {
+                TokenData::Value if hides_tokens => hide(node, &mut inspector.edits),
+                TokenData::Inside if hides_tokens => {}
+                TokenData::Elsewhere if chunk.note(body, path, node) => {}
+                _ => inspector.inspect(path, node),
+            }
+        })
+        .map_err(|_| unreadable())?;
+        let whole = chunk.settle(&mut self.channels.numbers);
+        if let Some(node) = whole.map_err(|_| unreadable())? {
+            let path = match chunk.kind() {
+                // Sound, which is base64 in each delta for itself.
+                Some(kind) if kind.strip_suffix("audio.delta").is_some() => {
+                    vec![Step::Key("audio".into()), Step::Key("data".into())]
+                }
+                _ => vec![Step::Key("delta".into())],
+            };
+            inspector.inspect(&path, &node);
+            if path.len() == 1 {
+                chunk.others.push(joined::Candidate::new(0, &path, &node));
+            }
+        }
+        let edits = inspector.finish()?;
+        chunk.hide_names(|range| edits.within(range).is_some());
+        Ok(edits)
     }
-    let mut edits = inspector.finish()?;
-    channels.note_head(&chunk);
-    let ending = chunk.ending();
-    if let Ending::Channel(_) | Ending::Stream = ending {
-        channels.finish_ending(&ending, pass)?;
+
+    /// Judges strings that are no text together with those before them.
+    fn judge_joined(
+        &mut self,
+        body: &str,
+        chunk: &Chunk<'_>,
+        edits: &Edits,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        if !chunk.may_continue() {
+            return Ok(());
+        }
+        for candidate in &chunk.others {
+            let Kind::String { escaped } = candidate.node.kind else {
+                continue;
+            };
+            let range = candidate.node.range.clone();
+            let decoded = |range| json::decode(body.get(range).unwrap_or_default(), escaped);
+            let edited = edits.within(&range);
+            let (start, end) = match &edited {
+                None => (decoded(range), None),
+                Some(edited) => (
+                    decoded(range.start..edited.start),
+                    Some(decoded(edited.end..range.end)),
+                ),
+            };
+            let left = Left::of(&start, end.as_deref());
+            self.joined
+                .judge(candidate, left, pass.engine.chain(), pass.tally)?;
+        }
+        Ok(())
     }
-    channels.advance(body, &mut chunk.pieces, pass)?;
-    channels.note_cut(&chunk.ran_out());
-    if let Ending::Choices(choices) = &ending {
-        channels.finish_choices(choices, &mut chunk.pieces, pass)?;
+}
+
+/// A string or number as it stands in the JSON, quotes included.
+fn raw_of(body: &str, node: &json::Node) -> String {
+    let raw = body.get(node.range.clone()).unwrap_or_default();
+    match node.kind {
+        Kind::String { .. } => format!("\"{raw}\""),
+        _ => raw.to_owned(),
     }
-    for piece in &chunk.pieces {
-        replace_text(body, piece, &mut edits);
-    }
-    if edits.is_empty() {
-        pass.out.extend_from_slice(event.raw);
-    } else {
-        event.write_with(&edits.patch(payload).apply(payload), pass.out);
-    }
-    Ok(chunk.is_error() || matches!(ending, Ending::Choices(_) | Ending::Stream))
 }
 
 /// Puts what may leave in the place of what came.

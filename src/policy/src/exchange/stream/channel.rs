@@ -1,0 +1,285 @@
+//! One text of a stream, and what of it waits.
+
+use crate::{
+    chain::Chain,
+    hold_back::HoldBack,
+    quality::{answers::Answer, loops::LoopGuard},
+    tally::{Stop, Tally},
+    verdict::Phase,
+};
+
+use super::{
+    chunk::{Key, Piece, Place},
+    halves::{self, Half},
+    identity::Unclear,
+    write::OwnPlace,
+};
+
+/// So many digits make a number that may become a value.
+const MANY_DIGITS: usize = 7;
+/// A word that is longer may become a key.
+const LONG_WORD: usize = 20;
+
+/// A text with what is held back of it.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) key: Key,
+    pub(super) place: OwnPlace,
+    hold: HoldBack,
+    json: Option<JsonEnd>,
+    /// Half of a character, whose other half is to come.
+    half: Option<u16>,
+    /// Whether it was said to end.
+    has_ended: bool,
+    /// What was said so far, where its quality is judged.
+    pub(super) answer: Option<Answer>,
+    loops: LoopGuard,
+}
+
+impl Channel {
+    pub(super) fn new(key: Key, place: OwnPlace, judges_quality: bool) -> Self {
+        let is_json = key.is_arguments();
+        Self {
+            hold: if is_json {
+                HoldBack::for_arguments()
+            } else {
+                HoldBack::default()
+            },
+            json: is_json.then(JsonEnd::default),
+            half: None,
+            has_ended: false,
+            answer: (judges_quality && key.is_answer()).then(Answer::default),
+            loops: LoopGuard::default(),
+            key,
+            place,
+        }
+    }
+
+    /// How many bytes wait.
+    pub(super) fn held(&self) -> usize {
+        self.hold.held()
+    }
+
+    /// How many bytes of memory the text takes.
+    pub(super) fn footprint(&self) -> usize {
+        let answer = self.answer.as_ref().map_or(0, |answer| answer.text.len());
+        size_of::<Self>() + self.hold.footprint() + answer
+    }
+
+    /// Takes more text. What may leave is added to `out`.
+    pub(super) fn push(
+        &mut self,
+        delta: &str,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        let until = self.note(delta);
+        let mut rest = delta
+            .get(..until.unwrap_or(delta.len()))
+            .unwrap_or_default();
+        // Nothing may follow complete arguments, so what waits of them leaves with them.
+        while let Some(end) = self.json.as_mut().and_then(|json| json.end(rest)) {
+            let (complete, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            self.hold.push(complete, chain, Phase::Output, tally, out)?;
+            self.hold.flush(chain, Phase::Output, tally, out)?;
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            self.hold.push(rest, chain, Phase::Output, tally, out)?;
+        }
+        match until {
+            Some(_) => Err(tally.stop_by_loop()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of what is said. Returns where it has become a loop.
+    fn note(&mut self, delta: &str) -> Option<usize> {
+        let answer = self.answer.as_mut()?;
+        answer.add(delta);
+        self.loops.push(delta)
+    }
+
+    /// Another text goes on: what waits leaves, unless it looks like the beginning of a value.
+    pub(super) fn pause(
+        &mut self,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        if looks_like_a_beginning(self.hold.waiting()) {
+            return Ok(());
+        }
+        self.hold.flush(chain, Phase::Output, tally, out)
+    }
+
+    /// Another call begins under the same number: what waits of this one leaves.
+    pub(super) fn cut(
+        &mut self,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        self.hold.flush(chain, Phase::Output, tally, out)
+    }
+
+    /// The text is said to end. That it goes on all the same happens once; a provider that says so again and again
+    /// lets no value pass in pieces.
+    pub(super) fn end(
+        &mut self,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        if std::mem::replace(&mut self.has_ended, true) {
+            self.pause(chain, tally, out)
+        } else {
+            self.cut(chain, tally, out)
+        }
+    }
+
+    /// Whether half of a character is all that came of it.
+    pub(super) fn lacks_half(&self) -> bool {
+        self.half.is_some()
+    }
+
+    /// The stream is over.
+    pub(super) fn finish(
+        &mut self,
+        chain: &Chain,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
+        self.hold.finish(chain, Phase::Output, tally, out)
+    }
+
+    /// Whether `piece` belongs to another part of the text than the one before.
+    pub(super) fn is_elsewhere(&self, piece: &Piece<'_>) -> bool {
+        match (&piece.place, &self.place) {
+            (Place::Choice { part, .. }, OwnPlace::Choice { part: own, .. }) => part != own,
+            _ => false,
+        }
+    }
+
+    /// Makes the halves at the edges of a piece whole. Returns the text, and how many halves it had.
+    pub(super) fn complete<'t>(
+        &mut self,
+        text: &'t str,
+        range: &std::ops::Range<usize>,
+        covered: &[Half],
+    ) -> Result<(Option<char>, &'t str, usize), Unclear> {
+        if self.half.is_none() && covered.is_empty() {
+            return Ok((None, text, 0));
+        }
+        let second = covered
+            .iter()
+            .find(|half| half.at == range.start && !half.is_first());
+        let first = covered
+            .iter()
+            .find(|half| half.at + 6 == range.end && half.at >= range.start && half.is_first());
+        let whole = match (self.half.take(), second) {
+            (Some(one), Some(other)) => Some(halves::join(one, other.unit).ok_or(Unclear)?),
+            (None, None) => None,
+            _ => return Err(Unclear),
+        };
+        self.half = first.map(|half| half.unit);
+        let mut text = text;
+        for (half, strip) in [
+            (
+                second,
+                str::strip_prefix as fn(&'t str, char) -> Option<&'t str>,
+            ),
+            (first, str::strip_suffix),
+        ] {
+            if half.is_some() {
+                text = strip(text, '\u{fffd}').ok_or(Unclear)?;
+            }
+        }
+        let count = usize::from(first.is_some()) + usize::from(second.is_some());
+        Ok((whole, text, count))
+    }
+}
+
+/// Whether text that waits may well be the beginning of a value: most of it is just the last word.
+fn looks_like_a_beginning(waiting: &str) -> bool {
+    let digits = waiting.bytes().filter(u8::is_ascii_digit).count();
+    let mut words = waiting.split(|c: char| c.is_whitespace());
+    digits >= MANY_DIGITS || waiting.contains('@') || words.any(|word| word.len() > LONG_WORD)
+}
+
+/// Finds where a JSON object or array ends.
+#[derive(Debug, Default)]
+struct JsonEnd {
+    depth: u32,
+    in_string: bool,
+    is_escaped: bool,
+}
+
+impl JsonEnd {
+    /// The place behind the end, if it is in `text`. What follows counts as another one.
+    fn end(&mut self, text: &str) -> Option<usize> {
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.in_string => self.is_escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_json_is_found_however_it_is_cut() {
+        let text = r#"{"a":"}\"}{","b":[{}]} {"c":1}"#;
+        let ends = |pieces: &[&str]| {
+            let (mut json, mut ends, mut before) = (JsonEnd::default(), Vec::new(), 0);
+            for piece in pieces {
+                let mut rest = *piece;
+                while let Some(end) = json.end(rest) {
+                    rest = &rest[end..];
+                    ends.push(before + piece.len() - rest.len());
+                }
+                before += piece.len();
+            }
+            ends
+        };
+        assert_eq!(ends(&[text]), [22, 30]);
+        for cut in 0..text.len() {
+            assert_eq!(
+                ends(&[&text[..cut], &text[cut..]]),
+                [22, 30],
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_word_is_no_beginning() {
+        for waiting in ["42.", "here", "how to make a", "$1,234.50", "\"}"] {
+            assert!(!looks_like_a_beginning(waiting), "{waiting}");
+        }
+        for waiting in [
+            "bob@exam",
+            "219-09-99",
+            "4111 1111",
+            "sk-proj-4f9aBcD3eFgHiJkL",
+        ] {
+            assert!(looks_like_a_beginning(waiting), "{waiting}");
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The texts of one stream, and when what waits of them leaves.
+//!
+//! A text leaves as it is decided. What is undecided leaves when the text ends, or when another text of the same choice
+//! goes on: readers take a call for complete when the next one begins, and thoughts for over when the answer does. Should
+//! the text go on all the same, what left is judged together with what follows, and of a value that spans the two the
+//! rest is replaced by its marker.
+
+use super::{
+    channel::Channel,
+    chunk::{Chunk, Key, Piece},
+    halves::Half,
+    identity::Numbers,
+    members::Section,
+    write::{self, OwnPlace},
+};
+use crate::{
+    error::ErrorReply,
+    exchange::{response::unreadable, stream::Pass},
+    json::{self, Kind},
+    quality::answers::Answer,
+    tally::Stop,
+};
+
+/// More than any provider streams at once; a stream that opens more cannot be followed.
+pub(super) const MAX_CHANNELS: usize = 1024;
+
+/// All channels of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    channels: Vec<Channel>,
+    pub(super) numbers: Numbers,
+    /// Where the last channel was found: pieces of following events come in the same order.
+    hint: usize,
+    /// Start of every chunk, for chunks of our own.
+    head: Vec<u8>,
+    /// Bytes of memory that all texts take.
+    footprint: usize,
+}
+
+/// What an event says of a choice.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    choice: u32,
+    /// The latest section that goes on, and which call.
+    goes_on: Option<(Section, u32)>,
+    is_finished: bool,
+}
+
+/// How what waits may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Pause,
+    Cut,
+    End,
+    Finish,
+}
+
+impl Channels {
+    /// The most bytes that any channel holds back.
+    pub(super) fn held(&self) -> usize {
+        self.channels.iter().map(Channel::held).max().unwrap_or(0)
+    }
+
+    /// How many bytes of memory the texts take.
+    pub(super) fn footprint(&self) -> usize {
+        self.footprint
+    }
+
+    /// Remembers what chunks of our own begin with.
+    pub(super) fn note_head(&mut self, head: impl Iterator<Item = (&'static str, String)>) {
+        if self.head.is_empty() {
+            for (name, value) in head {
+                self.head
+                    .extend_from_slice(format!("\"{name}\":{value},").as_bytes());
+            }
+        }
+    }
+
+    /// Moves every channel by its piece. On a stop, what was released so far leaves in chunks of its own, without
+    /// the rest of the event.
+    pub(super) fn advance(
+        &mut self,
+        body: &str,
+        chunk: &mut Chunk<'_>,
+        covered: &[Half],
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        let pieces = &mut chunk.pieces;
+        for (choice, number) in &chunk.begun {
+            let is_it = |key: &Key| matches!(key, Key::Choice { choice: of, call, .. } if of == choice && call == number);
+            for place in self.places(is_it) {
+                self.leave(place, Leave::Cut, pieces, 0, pass)?;
+            }
+        }
+        let mut completed = 0;
+        for at in 0..pieces.len() {
+            completed += self.take(body, pieces, at, covered, pass)?;
+        }
+        if completed < covered.len() {
+            return Err(unreadable());
+        }
+        self.turn(chunk, pass)
+    }
+
+    /// Moves the channel of one piece. Returns how many halves of characters it had.
+    fn take(
+        &mut self,
+        body: &str,
+        pieces: &mut [Piece<'_>],
+        at: usize,
+        covered: &[Half],
+        pass: &mut Pass<'_>,
+    ) -> Result<usize, ErrorReply> {
+        let Some(piece) = pieces.get(at) else {
+            return Ok(0);
+        };
+        let Kind::String { escaped } = piece.node.kind else {
+            return Ok(0);
+        };
+        let raw = body.get(piece.node.range.clone()).unwrap_or_default();
+        let begins = piece.begins;
+        if raw.is_empty() && !begins {
+            return Ok(0);
+        }
+        let place = self.place_of(piece, pass.engine.judges_quality())?;
+        let is_elsewhere = self
+            .channels
+            .get(place)
+            .is_some_and(|channel| channel.is_elsewhere(piece));
+        if begins || is_elsewhere {
+            let leave = if begins { Leave::Cut } else { Leave::Pause };
+            self.leave(place, leave, pieces, at, pass)?;
+        }
+        let (Some(piece), Some(channel)) = (pieces.get_mut(at), self.channels.get_mut(place))
+        else {
+            return Ok(0);
+        };
+        channel.place.update(&piece.place);
+        let before = channel.footprint();
+        let text = json::decode(raw, escaped);
+        let (whole, text, count) = channel
+            .complete(&text, &piece.node.range, covered)
+            .map_err(|_| unreadable())?;
+        let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
+        let judged = match whole {
+            Some(whole) => {
+                channel.push(&format!("{whole}{text}"), chain, tally, &mut piece.released)
+            }
+            None => channel.push(text, chain, tally, &mut piece.released),
+        };
+        self.footprint += channel.footprint();
+        self.footprint -= before;
+        judged.map_err(|stop| self.stop(pieces.get(..=at).unwrap_or_default(), &stop, pass))?;
+        Ok(count)
+    }
+
+    /// Lets what waits leave where a choice goes on with another text, or ends.
+    fn turn(&mut self, chunk: &mut Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        let turns = turns(chunk);
+        let goes_on = chunk.pieces.iter().find_map(|piece| match &piece.key {
+            Key::Item { .. } if !piece.node.range.is_empty() => Some(piece.key.clone()),
+            _ => None,
+        });
+        if turns.is_empty() && goes_on.is_none() {
+            return Ok(());
+        }
+        for place in 0..self.channels.len() {
+            let Some(channel) = self.channels.get(place) else {
+                break;
+            };
+            let leave = match &channel.key {
+                key @ Key::Item { .. } => goes_on
+                    .as_ref()
+                    .and_then(|goes_on| (key != goes_on).then_some(Leave::Pause)),
+                Key::Choice { choice, text, call } => turns
+                    .binary_search_by_key(choice, |turn| turn.choice)
+                    .ok()
+                    .and_then(|at| turns.get(at))
+                    .and_then(|turn| turn.leave(text.section(), *call)),
+            };
+            if let Some(leave) = leave {
+                let last = chunk.pieces.len();
+                self.leave(place, leave, &mut chunk.pieces, last, pass)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which choices ran out of tokens.
+    pub(super) fn note_cut(&mut self, chunk: &Chunk<'_>) {
+        for choice in chunk.choices.iter().filter(|choice| choice.ran_out) {
+            let number = choice.number();
+            for channel in &mut self.channels {
+                let answer = channel.answer.as_mut();
+                if let Some(answer) = answer.filter(|_| channel.key.is_of(number)) {
+                    answer.is_cut = true;
+                }
+            }
+        }
+    }
+
+    /// The answers, as far as they are judged by their quality.
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
+        let calls_tools = self
+            .channels
+            .iter()
+            .any(|channel| channel.key.is_arguments());
+        self.channels
+            .iter()
+            .filter_map(|channel| channel.answer.as_ref())
+            .filter(move |answer| !calls_tools || !answer.text.is_empty())
+    }
+
+    /// Writes what the pieces released and turns the stop into its reply.
+    fn stop(&self, pieces: &[Piece<'_>], stop: &Stop, pass: &mut Pass<'_>) -> ErrorReply {
+        for piece in pieces {
+            let channel = self
+                .channels
+                .iter()
+                .find(|channel| channel.key == piece.key);
+            if let Some(channel) = channel {
+                self.write(channel, &piece.released, pass.out);
+            }
+        }
+        ErrorReply::stopped(stop)
+    }
+
+    fn places(&self, is_it: impl Fn(&Key) -> bool) -> Vec<usize> {
+        let places = self.channels.iter().enumerate();
+        places
+            .filter(|(_, channel)| is_it(&channel.key))
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// The place of a piece's channel, new or known.
+    fn place_of(&mut self, piece: &Piece<'_>, judges_quality: bool) -> Result<usize, ErrorReply> {
+        let len = self.channels.len();
+        for step in 0..len {
+            let place = (self.hint + step) % len;
+            if self
+                .channels
+                .get(place)
+                .is_some_and(|channel| channel.key == piece.key)
+            {
+                // The next piece is mostly of the next channel.
+                self.hint = (place + 1) % len;
+                return Ok(place);
+            }
+        }
+        if len >= MAX_CHANNELS {
+            return Err(unreadable());
+        }
+        let place = OwnPlace::of(&piece.place);
+        let channel = Channel::new(piece.key.clone(), place, judges_quality);
+        self.footprint += channel.footprint();
+        self.channels.push(channel);
+        Ok(len)
+    }
+
+    /// Lets what waits in the channel at `place` leave: in its last piece before `until`, or in a chunk of its own before
+    /// the event.
+    fn leave(
+        &mut self,
+        place: usize,
+        leave: Leave,
+        pieces: &mut [Piece<'_>],
+        until: usize,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        let Some(channel) = self.channels.get_mut(place) else {
+            return Ok(());
+        };
+        let mut tail = String::new();
+        let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
+        let judged = match leave {
+            Leave::Pause => channel.pause(chain, tally, &mut tail),
+            Leave::Cut => channel.cut(chain, tally, &mut tail),
+            Leave::End => channel.end(chain, tally, &mut tail),
+            Leave::Finish => channel.finish(chain, tally, &mut tail),
+        };
+        let is_over = matches!(leave, Leave::End | Leave::Finish);
+        if is_over && channel.lacks_half() {
+            return Err(unreadable());
+        }
+        let mut before = pieces.iter_mut().take(until);
+        match before.rfind(|piece| piece.key == channel.key) {
+            Some(piece) => piece.released.push_str(&tail),
+            None => self.write_at(place, &tail, pass.out),
+        }
+        judged.map_err(|stop| self.stop(pieces.get(..until).unwrap_or_default(), &stop, pass))
+    }
+
+    /// The complete form of an item follows: what waits of it leaves.
+    pub(super) fn end_item(&mut self, number: u32, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        for place in self.places(|key| matches!(key, Key::Item { item, .. } if *item == number)) {
+            self.leave(place, Leave::End, &mut [], 0, pass)?;
+        }
+        Ok(())
+    }
+
+    /// All texts are said to end.
+    pub(super) fn end_all(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        self.leave_all(Leave::End, pass)
+    }
+
+    /// The stream is over: everything that waits may leave.
+    pub(super) fn finish(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        self.leave_all(Leave::Finish, pass)
+    }
+
+    fn leave_all(&mut self, leave: Leave, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        for place in 0..self.channels.len() {
+            self.leave(place, leave, &mut [], 0, pass)?;
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, place: usize, text: &str, out: &mut Vec<u8>) {
+        if let Some(channel) = self.channels.get(place) {
+            self.write(channel, text, out);
+        }
+    }
+
+    fn write(&self, channel: &Channel, text: &str, out: &mut Vec<u8>) {
+        write::write(&channel.key, &channel.place, &self.head, text, out);
+    }
+}
+
+/// What the event says of its choices, by their numbers.
+fn turns(chunk: &Chunk<'_>) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = chunk
+        .choices
+        .iter()
+        .map(|choice| Turn {
+            choice: choice.number(),
+            goes_on: choice.call.map(|call| (Section::Call, call)),
+            is_finished: choice.is_finished,
+        })
+        .collect();
+    turns.sort_by_key(|turn| turn.choice);
+    turns.dedup_by(|later, turn| {
+        let is_same = later.choice == turn.choice;
+        if is_same {
+            turn.is_finished |= later.is_finished;
+            turn.goes_on = later.goes_on.or(turn.goes_on);
+        }
+        is_same
+    });
+    for piece in chunk
+        .pieces
+        .iter()
+        .filter(|piece| !piece.node.range.is_empty())
+    {
+        if let Key::Choice { choice, text, call } = &piece.key
+            && let Ok(at) = turns.binary_search_by_key(choice, |turn| turn.choice)
+            && let Some(turn) = turns.get_mut(at)
+        {
+            let goes_on = (text.section(), *call);
+            // Of the calls the last one goes on, of the sections the latest.
+            if turn.goes_on.is_none_or(|(section, _)| section <= goes_on.0) {
+                turn.goes_on = Some(goes_on);
+            }
+        }
+    }
+    turns
+}
+
+impl Turn {
+    /// What becomes of a text of the choice.
+    fn leave(&self, section: Section, call: u32) -> Option<Leave> {
+        if self.is_finished {
+            return Some(Leave::End);
+        }
+        let (current, current_call) = self.goes_on?;
+        let goes_on = section == current && (section != Section::Call || call == current_call);
+        (!goes_on).then_some(Leave::Pause)
+    }
+}

@@ -1,0 +1,676 @@
+//! Streams as providers really send them: what is text is judged over its pieces, everything else leaves as it came.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking, and is written to be read"
+)]
+
+#[expect(dead_code, reason = "the laws need more of it")]
+mod common;
+
+use common::engine;
+use kt_policy::{Exchange, StreamStep};
+use serde_json::{Value, json};
+
+/// What leaves for the client.
+fn relay(stream: &str) -> (String, bool) {
+    let mut exchange = Exchange::begin(engine());
+    let mut out = Vec::new();
+    let step = exchange.response_bytes(stream.as_bytes(), true, &mut out);
+    (String::from_utf8(out).unwrap(), step == StreamStep::Cut)
+}
+
+fn sse(payloads: &[Value]) -> String {
+    let events = payloads
+        .iter()
+        .map(|payload| format!("data: {payload}\n\n"));
+    events.collect::<String>() + "data: [DONE]\n\n"
+}
+
+fn payloads(stream: &str) -> Vec<Value> {
+    let lines = stream
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "));
+    let payloads = lines.filter(|line| *line != "[DONE]");
+    payloads
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn choice(delta: Value, finish_reason: Value) -> Value {
+    json!({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]})
+}
+
+fn delta(delta: Value) -> Value {
+    choice(delta, Value::Null)
+}
+
+fn content(text: &str) -> Value {
+    delta(json!({"content": text}))
+}
+
+/// The texts below `pointer` of a stream's chunks, joined.
+fn read(payloads: &[Value], pointer: &str) -> String {
+    let texts = payloads
+        .iter()
+        .filter_map(|payload| payload.pointer(pointer)?.as_str());
+    texts.collect()
+}
+
+const CONTENT: &str = "/choices/0/delta/content";
+
+/// The whole stream leaves, and this is what the client reads.
+fn check(events: &[Value], text: &str) -> Vec<Value> {
+    let (out, is_cut) = relay(&sse(events));
+    assert!(!is_cut, "{out}");
+    assert!(out.ends_with("data: [DONE]\n\n"), "{out}");
+    let seen = payloads(&out);
+    assert_eq!(read(&seen, CONTENT), text, "{out}");
+    seen
+}
+
+/// Every event leaves as it came.
+fn unchanged(events: &[Value]) {
+    let stream = sse(events);
+    assert_eq!(relay(&stream), (stream.clone(), false));
+}
+
+#[test]
+fn a_finish_reason_that_says_nothing_is_no_end() {
+    for reason in [json!(""), json!("null"), json!("none")] {
+        let events = [
+            choice(
+                json!({"role": "assistant", "content": "Hello"}),
+                reason.clone(),
+            ),
+            choice(json!({"content": " there,"}), reason.clone()),
+            choice(json!({"content": " friend. "}), reason.clone()),
+            choice(json!({"content": ""}), json!("stop")),
+        ];
+        check(&events, "Hello there, friend. ");
+        let call = |arguments: &str| json!({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]});
+        let events = [
+            choice(call("{\"to\": \"bob@"), reason.clone()),
+            choice(call("example.com\"}"), reason.clone()),
+            choice(json!({}), json!("tool_calls")),
+        ];
+        let seen = check(&events, "");
+        assert_eq!(
+            read(&seen, "/choices/0/delta/tool_calls/0/function/arguments"),
+            "{\"to\": \"[EMAIL_REDACTED]\"}"
+        );
+    }
+}
+
+#[test]
+fn everything_may_follow_an_end() {
+    let end = || choice(json!({"content": ""}), json!("stop"));
+    let usage = json!({"completion_tokens": 3, "prompt_tokens": 2, "total_tokens": 5});
+    let with_usage = |mut chunk: Value| {
+        chunk["usage"] = usage.clone();
+        chunk
+    };
+    let no_delta = json!({"id": "c", "choices": [{"index": 0, "finish_reason": null}]});
+    for behind in [
+        with_usage(end()),
+        with_usage(choice(json!({"content": ""}), Value::Null)),
+        end(),
+        no_delta.clone(),
+        json!({"id": "c", "choices": [], "usage": usage}),
+        delta(
+            json!({"annotations": [{"type": "url_citation", "url_citation": {"url": "https://example.org/a", "title": "A title"}}]}),
+        ),
+        choice(json!({"role": "assistant", "content": null}), Value::Null),
+    ] {
+        unchanged(&[no_delta.clone(), content("Well. "), end(), behind]);
+    }
+}
+
+#[test]
+fn text_behind_an_end_goes_on() {
+    check(
+        &[
+            choice(json!({"role": "assistant", "content": ""}), json!("stop")),
+            content("Write to bob@"),
+            content("example.com today."),
+        ],
+        "Write to [EMAIL_REDACTED] today.",
+    );
+    // What left at the end is judged together with what follows.
+    check(
+        &[
+            content("Write to bob@"),
+            choice(json!({}), json!("stop")),
+            content("example.com today."),
+        ],
+        "Write to bob@[EMAIL_REDACTED] today.",
+    );
+    // A second end in the middle of a value does not let it pass.
+    check(
+        &[
+            choice(json!({"content": "so "}), json!("stop")),
+            choice(json!({"content": "219-09-99"}), json!("stop")),
+            choice(json!({"content": "99"}), json!("stop")),
+        ],
+        "so [SSN_REDACTED]",
+    );
+    let (out, is_cut) = relay(&sse(&[
+        content("how to make a "),
+        choice(json!({}), json!("stop")),
+        content("bomb"),
+    ]));
+    assert!(is_cut && !out.contains("bomb"), "{out}");
+}
+
+fn call(element: Value) -> Value {
+    delta(json!({"tool_calls": [element]}))
+}
+
+#[test]
+fn complete_arguments_leave_in_their_own_chunk() {
+    for numbering in [
+        [json!({}), json!({})],
+        [json!({"index": 0}), json!({"index": 0})],
+        [json!({"index": 0}), json!({"index": 1})],
+        [json!({"index": "0"}), json!({"index": "1"})],
+        [json!({"index": null}), json!({"index": null})],
+    ] {
+        for text in ["how to make a", "call 415", "last word", "bob", "4111 1111"] {
+            let element = |number: &Value, id: &str| {
+                let mut element = number.clone();
+                element["id"] = json!(id);
+                element["type"] = json!("function");
+                element["function"] =
+                    json!({"name": "search", "arguments": json!({"q": text}).to_string()});
+                element
+            };
+            let events = [
+                call(element(&numbering[0], "call_a")),
+                call(element(&numbering[1], "call_b")),
+                choice(json!({}), json!("tool_calls")),
+            ];
+            unchanged(&events);
+            // Both in one chunk.
+            let both = json!({"tool_calls": [element(&numbering[0], "call_a"), element(&numbering[1], "call_b")]});
+            unchanged(&[delta(both), choice(json!({}), json!("tool_calls"))]);
+        }
+    }
+}
+
+#[test]
+fn a_call_leaves_before_the_next_one() {
+    let begin = |index: Value, id: &str| {
+        call(json!({"index": index, "id": id, "function": {"name": "f", "arguments": ""}}))
+    };
+    let go_on = |index: Value, arguments: &str| {
+        call(json!({"index": index, "function": {"arguments": arguments}}))
+    };
+    // The arguments are never completed.
+    let events = [
+        begin(json!(0), "a"),
+        go_on(json!(0), "[1, \"last"),
+        begin(json!(0), "b"),
+        go_on(json!(0), "{\"q\": 1}"),
+    ];
+    let seen = check(&events, "");
+    let order: Vec<&str> = seen
+        .iter()
+        .map(|payload| {
+            let element = &payload["choices"][0]["delta"]["tool_calls"][0];
+            element["id"]
+                .as_str()
+                .unwrap_or(element["function"]["arguments"].as_str().unwrap())
+        })
+        .collect();
+    let next = order.iter().position(|text| *text == "b").unwrap();
+    assert_eq!(order[1..next].concat(), "[1, \"last");
+    assert_eq!(order[next + 1..].concat(), "{\"q\": 1}");
+    // A value that spans two calls under one number does not pass.
+    let events = [
+        begin(json!(0), "a"),
+        go_on(json!(0), "{\"to\": \"bob@"),
+        begin(json!(0), "b"),
+        go_on(json!(0), "example.com\"}"),
+    ];
+    let seen = check(&events, "");
+    let arguments = read(&seen, "/choices/0/delta/tool_calls/0/function/arguments");
+    assert_eq!(arguments, "{\"to\": \"bob@[EMAIL_REDACTED]\"}");
+}
+
+#[test]
+fn thoughts_leave_before_the_answer() {
+    for thought in ["reasoning", "reasoning_content", "thinking"] {
+        let mut first = delta(json!({}));
+        first["choices"][0]["delta"][thought] = json!("I add them, which gives 42.");
+        let answer = content("The answer");
+        let seen = check(
+            &[first.clone(), answer.clone(), content(" is 42.")],
+            "The answer is 42.",
+        );
+        let pointer = format!("/choices/0/delta/{thought}");
+        let begins = seen
+            .iter()
+            .position(|payload| payload.pointer(CONTENT).is_some())
+            .unwrap();
+        assert_eq!(
+            read(&seen[..begins], &pointer),
+            "I add them, which gives 42."
+        );
+        // Both in one chunk.
+        let mut both = answer;
+        both["choices"][0]["delta"][thought] = json!(" Done.");
+        let seen = check(&[first, both, content(" is 42.")], "The answer is 42.");
+        let begins = seen
+            .iter()
+            .position(|payload| payload.pointer(CONTENT).is_some())
+            .unwrap();
+        assert_eq!(
+            read(&seen[..=begins], &pointer),
+            "I add them, which gives 42. Done."
+        );
+    }
+}
+
+#[test]
+fn the_answer_leaves_before_a_call() {
+    let begin = call(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}));
+    let seen = check(&[content("Let me look."), begin], "Let me look.");
+    assert_eq!(seen.len(), 3);
+    assert_eq!(read(&seen[..2], CONTENT), "Let me look.");
+}
+
+#[test]
+fn parts_of_content_keep_their_type() {
+    let part = |kind: &str, text: &str| json!({"type": kind, "text": text});
+    let thought = |text: &str| {
+        delta(json!({"content": [{"type": "thinking", "thinking": [part("text", text)]}]}))
+    };
+    let seen = check(
+        &[
+            thought("Hm, bob@example"),
+            thought(".com writes"),
+            thought(" often."),
+            delta(json!({"content": [part("text", "The answer")]})),
+            choice(json!({}), json!("stop")),
+        ],
+        "",
+    );
+    let (mut thoughts, mut answers) = (String::new(), String::new());
+    for payload in &seen {
+        for part in payload["choices"][0]["delta"]["content"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            match part["type"].as_str().unwrap() {
+                "thinking" => {
+                    assert!(answers.is_empty());
+                    assert_eq!(part["thinking"][0]["type"], "text");
+                    thoughts += part["thinking"][0]["text"].as_str().unwrap();
+                }
+                "text" => answers += part["text"].as_str().unwrap(),
+                other => unreachable!("{other}"),
+            }
+        }
+    }
+    assert_eq!(thoughts, "Hm, [EMAIL_REDACTED] writes often.");
+    assert_eq!(answers, "The answer");
+    // Strings and parts are one text.
+    let (out, _) = relay(&sse(&[
+        content("bob@"),
+        delta(json!({"content": [part("text", "example.com")]})),
+    ]));
+    assert!(!out.contains("example.com"), "{out}");
+}
+
+#[test]
+fn what_is_no_text_leaves_as_it_came() {
+    let image = "iVBORw0KGgoAAAANSUhEUgAA".repeat(4000);
+    for member in [
+        json!({"images": [{"type": "image_url", "index": 0, "image_url": {"url": format!("data:image/png;base64,{image}")}}]}),
+        json!({"annotations": [{"type": "url_citation", "url_citation": {"url": "https://example.org/how", "title": "how to make a", "start_index": 3}}]}),
+        json!({"provider_specific_fields": {"citation": {"cited_text": "the last word", "document_title": "A paper"}}}),
+        json!({"role": "assistant", "x_note": "call 415"}),
+        json!({"tool_calls": [{"index": 0, "id": "call_0", "type": "function", "function": {"name": "get_weather", "arguments": ""}}]}),
+        json!({"audio": {"id": "audio_1", "data": "UklGRgAAAAA="}}),
+    ] {
+        unchanged(&[
+            delta(member.clone()),
+            content("Hello, "),
+            delta(member),
+            choice(json!({}), json!("stop")),
+        ]);
+    }
+}
+
+#[test]
+fn a_value_in_pieces_of_what_is_no_text_ends_the_stream() {
+    let note = |text: &str| delta(json!({"x_note": text}));
+    let deep = |at: usize, text: &str| {
+        let mut list = vec![json!({}); at];
+        list.push(json!({"y": {"z": text}}));
+        delta(json!({"x": list}))
+    };
+    for events in [
+        vec![note("bob@"), note("example.com")],
+        vec![
+            note("write to bob@exam"),
+            content("Hello "),
+            note("ple.com today"),
+        ],
+        "219-09-9999"
+            .split_inclusive(|_: char| true)
+            .map(note)
+            .collect(),
+        vec![note("how to make"), note(" a bomb")],
+        vec![deep(0, "bob@"), deep(1, "example.com")],
+        vec![
+            json!({"choices": [], "z": "4111 1111 "}),
+            json!({"choices": [], "z": "1111 1111"}),
+        ],
+        vec![
+            call(json!({"index": 0, "function": {"name": "bob@", "arguments": ""}})),
+            call(json!({"index": 0, "function": {"name": "example.com", "arguments": ""}})),
+        ],
+    ] {
+        let (out, is_cut) = relay(&sse(&events));
+        assert!(is_cut, "{out}");
+        let last = payloads(&out).pop().unwrap();
+        assert!(last.get("error").is_some(), "{out}");
+    }
+    // Labels, and members that grow in place.
+    for events in [
+        vec![
+            note("4111 1111"),
+            note("4111 1111"),
+            note("4111 1111"),
+            note("4111 1111"),
+        ],
+        vec![
+            note("The answer is a word"),
+            note("The answer is a word and"),
+            note("The answer is a word and one more"),
+        ],
+        vec![
+            json!({"choices": [], "id": "4111 1111 "}),
+            json!({"choices": [], "id": "1111 1111"}),
+        ],
+    ] {
+        unchanged(&events);
+    }
+}
+
+#[test]
+fn one_index_has_many_spellings() {
+    for (one, other) in [
+        ("0", "0.0"),
+        ("0", "-0"),
+        ("\"0\"", "0"),
+        ("0", ""),
+        ("1", "1.0"),
+    ] {
+        let chunk = |index: &str, text: &str| {
+            let index = if index.is_empty() {
+                String::new()
+            } else {
+                format!("\"index\":{index},")
+            };
+            format!("data: {{\"choices\":[{{{index}\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+        };
+        let stream =
+            chunk(one, "Write to bob@") + &chunk(other, "example.com today.") + "data: [DONE]\n\n";
+        let (out, is_cut) = relay(&stream);
+        assert!(!is_cut);
+        assert_eq!(
+            read(&payloads(&out), CONTENT),
+            "Write to [EMAIL_REDACTED] today.",
+            "{out}"
+        );
+    }
+    for index in [
+        "0.5",
+        "-1",
+        "1e2",
+        "true",
+        "[0]",
+        "{}",
+        "\"x\"",
+        "99999999999999999999",
+    ] {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"a\"}}}}]}}\n\n"
+        );
+        assert!(relay(&stream).1, "{index}");
+    }
+    for choices in [
+        "{\"0\":{\"delta\":{\"content\":\"a\"}}}",
+        "\"a\"",
+        "1",
+        "true",
+    ] {
+        assert!(
+            relay(&format!("data: {{\"choices\":{choices}}}\n\n")).1,
+            "{choices}"
+        );
+    }
+}
+
+#[test]
+fn items_are_told_apart_by_any_name() {
+    let event = |members: &str, text: &str| {
+        format!("event: response.output_text.delta\ndata: {{{members}\"delta\":\"{text}\"}}\n\n")
+    };
+    let kind = "\"type\":\"response.output_text.delta\",";
+    for (one, other) in [
+        (kind.to_owned(), kind.to_owned()),
+        (String::new(), String::new()),
+        (kind.to_owned(), String::new()),
+        (
+            kind.to_owned(),
+            "\"type\":\"response.output\\u005ftext.delta\",".to_owned(),
+        ),
+        (
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,",
+            kind.to_owned() + "\"output_index\":0.0,\"item_id\":\"m\\u005f1\",",
+        ),
+        (
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,",
+            kind.to_owned() + "\"output_index\":0,",
+        ),
+        (
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,",
+            kind.to_owned() + "\"item_id\":\"m_1\",",
+        ),
+        (
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,",
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":1,",
+        ),
+        (
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,\"content_index\":0,",
+            kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,",
+        ),
+    ] {
+        let (out, is_cut) =
+            relay(&(event(&one, "Write to bob@") + &event(&other, "example.com today. ")));
+        assert!(!is_cut, "{out}");
+        let read: String = payloads(&out)
+            .iter()
+            .map(|payload| payload["delta"].as_str().unwrap())
+            .collect();
+        assert_eq!(read, "Write to [EMAIL_REDACTED] today. ", "{one} {other}");
+    }
+    // An item that comes back after its end goes on.
+    let done = "data: {\"type\":\"response.output_text.done\",\"item_id\":\"m_1\",\"output_index\":0,\"text\":\"Write to \"}\n\n";
+    let members = kind.to_owned() + "\"item_id\":\"m_1\",\"output_index\":0,";
+    let (out, is_cut) =
+        relay(&(event(&members, "Write to bob@") + done + &event(&members, "example.com ")));
+    assert!(
+        !is_cut && out.contains("\"delta\":\"[EMAIL_REDACTED] \""),
+        "{out}"
+    );
+}
+
+#[test]
+fn empty_events_are_passed_over() {
+    for empty in [
+        "data:",
+        "data: ",
+        "data",
+        ": ping",
+        "retry: 5",
+        "event: ping",
+        "data:\ndata:",
+    ] {
+        let (out, is_cut) = relay(&format!("{empty}\n\n{}", sse(&[content("Hello. ")])));
+        assert!(!is_cut, "{empty}");
+        assert_eq!(read(&payloads(&out), CONTENT), "Hello. ");
+    }
+    for done in [
+        "data: [DONE] ",
+        "data:[DONE]",
+        "data:  [DONE]",
+        "data: [DONE]\t",
+    ] {
+        let (out, is_cut) = relay(&format!(
+            "data: {}\n\n{done}\n\ndata: x\n\n",
+            content("Hello. ")
+        ));
+        assert!(!is_cut && out.ends_with("[DONE]\n\n"), "{out:?}");
+    }
+}
+
+#[test]
+fn lines_that_are_no_data_do_not_leave() {
+    let chunk = content("Hello. ");
+    for line in [
+        ": bob@example.com",
+        "id: bob@example.com",
+        "id: 219-09-9999",
+        "event: bob@example.com",
+        "x-note: bob@example.com",
+        "bob@example.com",
+        " data: \"bob@example.com\"",
+        "Data: \"bob@example.com\"",
+        "data : \"bob@example.com\"",
+        "\u{feff}data: \"bob@example.com\"",
+    ] {
+        for stream in [
+            format!("data: {chunk}\n{line}\n\ndata: [DONE]\n\n"),
+            format!("data: {chunk}\n\n{line}\n\ndata: [DONE]\n\n"),
+        ] {
+            let (out, is_cut) = relay(&stream);
+            assert!(
+                !is_cut && !out.contains("example.com") && !out.contains("219"),
+                "{out}"
+            );
+            assert_eq!(payloads(&out), std::slice::from_ref(&chunk));
+        }
+    }
+    for line in ["{\"choices\":[]}", " [1]"] {
+        assert!(relay(&format!("data: {chunk}\n\n{line}\n\n")).1, "{line}");
+    }
+}
+
+#[test]
+fn a_body_is_judged_as_what_it_is() {
+    for body in [
+        "{\"error\":{\"message\":\"write to bob@example.com\"}}",
+        "\n{\"choices\":[{\"message\":{\"content\":\"bob@example.com\"}}]}",
+        "\u{feff}{\"choices\":[]}",
+    ] {
+        for at in 0..body.len() {
+            let mut exchange = Exchange::begin(engine());
+            let mut out = Vec::new();
+            exchange.response_bytes(&body.as_bytes()[..at], false, &mut out);
+            assert!(out.is_empty());
+            exchange.response_bytes(&body.as_bytes()[at..], true, &mut out);
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains("example.com"), "{out}");
+        }
+    }
+    for body in [
+        "bob@example.com",
+        "write to\nbob@example.com",
+        "<html>bob@example.com</html>",
+        "{\"a\":1}\n{\"b\":\"bob@example.com\"}\n",
+        "\"bob@example.com\"",
+    ] {
+        let (out, is_cut) = relay(body);
+        assert!(
+            is_cut && out.contains("upstream_failed") && !out.contains("example.com"),
+            "{out}"
+        );
+    }
+    let (out, is_cut) = relay("{\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hello\"}}]}");
+    assert_eq!(
+        (out.as_str(), is_cut),
+        (
+            "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hello\"}}]}",
+            false
+        )
+    );
+}
+
+#[test]
+fn an_event_stream_under_another_type_is_judged_as_one() {
+    use kt_policy::BodyStep;
+    let stream = sse(&[content("Write to bob@"), content("example.com today. ")]);
+    match Exchange::begin(engine()).response_body(stream.as_bytes()) {
+        BodyStep::Patch(patch) => {
+            let out = String::from_utf8(patch.apply(stream.as_bytes())).unwrap();
+            assert_eq!(
+                read(&payloads(&out), CONTENT),
+                "Write to [EMAIL_REDACTED] today. "
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let stream = sse(&[content("how to make "), content("a bomb")]);
+    assert!(
+        matches!(Exchange::begin(engine()).response_body(stream.as_bytes()), BodyStep::Reply(reply) if reply.status == 409)
+    );
+    let stream = sse(&[content("Hello. ")]);
+    assert_eq!(
+        Exchange::begin(engine()).response_body(stream.as_bytes()),
+        BodyStep::Forward
+    );
+}
+
+#[test]
+fn halves_of_a_character_wait_for_each_other() {
+    let chunk = |text: &str| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    for pieces in [
+        &["hi \\ud83d", "\\ude00 there. "][..],
+        &["hi \\ud83d", "\\ude00\\ud83d", "\\ude00 there. "],
+        &["hi \\uD83D", "", "\\uDE00 there. "],
+        &["\\ud83d", "\\ude00"],
+    ] {
+        let stream: String = pieces.iter().map(|piece| chunk(piece)).collect();
+        let (out, is_cut) = relay(&(stream + "data: [DONE]\n\n"));
+        assert!(!is_cut, "{out}");
+        let seen = read(&payloads(&out), CONTENT);
+        assert_eq!(
+            seen.chars().filter(|c| *c == '😀').count(),
+            pieces.concat().matches("\\ude00").count() + pieces.concat().matches("\\uDE00").count()
+        );
+        assert!(!seen.contains('\u{fffd}'));
+    }
+    for pieces in [
+        &["hi \\ud83d"][..],
+        &["hi \\ud83d", "there"],
+        &["\\ude00"],
+        &["hi \\ud83d there"],
+        &["hi \\ud83d", "\\ud83d"],
+    ] {
+        let stream: String = pieces.iter().map(|piece| chunk(piece)).collect();
+        assert!(relay(&(stream + "data: [DONE]\n\n")).1, "{pieces:?}");
+    }
+    // In what is no text there is no next piece.
+    assert!(relay("data: {\"choices\":[{\"delta\":{\"x\":\"a\\ud83d\"}}]}\n\n").1);
+}
