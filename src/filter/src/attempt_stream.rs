@@ -19,6 +19,11 @@ use crate::{
     shared,
 };
 
+/// What is said of an answer, which is a stream or not, that an error takes the place of.
+const IN_PLACE: [&str; 2] = ["error in place of a stream", "error in place of an answer"];
+/// What is said of an answer without a body.
+const EMPTY: &str = "the answer is empty";
+
 /// How far an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -28,7 +33,7 @@ enum Stage {
     Waiting,
     /// On its way to the target.
     Sent,
-    /// The target began a stream, which says nothing yet.
+    /// The target began an answer, which says nothing yet.
     Opening,
     /// The target answered, and the answer is being collected to be judged.
     Judging,
@@ -379,22 +384,27 @@ impl Attempting {
     }
 
     fn take_success(&mut self, status: u16, end: bool) -> Action {
-        let is_event_stream = host::header(Headers::Response, "content-type")
-            .is_some_and(|kind| kind.starts_with("text/event-stream"));
-        if end || !is_event_stream {
+        if status >= 300 {
             self.succeed(status);
-            if end || self.is_stream || !self.engine.judges_quality() {
-                return Action::Continue;
-            }
-            self.stage = Stage::Judging;
-            return Action::Pause;
+            return Action::Continue;
+        }
+        if end {
+            let next = self.fail(Some(status), Some(Failure::Connection), EMPTY);
+            return mark(Some(Failure::Connection), next);
         }
         if let Some(attempt) = self.trail.attempts.last_mut() {
             attempt.status = Some(status);
         }
         self.stage = Stage::Opening;
-        let limit_us = self.target().map_or(0, |target| target.first_token_ms) * 1000;
-        self.alarm = Some((self.started_us + limit_us, self.context));
+        let is_event_stream = host::header(Headers::Response, "content-type").is_some_and(|kind| {
+            kind.trim_ascii_start()
+                .to_ascii_lowercase()
+                .starts_with("text/event-stream")
+        });
+        if is_event_stream {
+            let limit_us = self.target().map_or(0, |target| target.first_token_ms) * 1000;
+            self.alarm = Some((self.started_us + limit_us, self.context));
+        }
         Action::Pause
     }
 
@@ -416,20 +426,36 @@ impl Attempting {
         let Ok(bytes) = host::body(Body::Response, len) else {
             return self.refuse();
         };
-        match Opening::of(&bytes) {
-            Opening::Answer => {
-                self.succeed(200);
-                if end {
-                    self.complete();
-                }
-                Action::Continue
-            }
-            Opening::Error => self.fail_opening(Failure::ServerError, "error in place of a stream"),
+        match Opening::of(&bytes, end) {
+            Opening::Answer => self.take_answer_begun(len, end),
+            Opening::Error => self.fail_opening(Failure::ServerError, self.words(IN_PLACE)),
             Opening::Undecided if end => self.fail_opening(
                 Failure::Connection,
-                "the stream ended before its first token",
+                self.words(["the stream ended before its first token", EMPTY]),
             ),
             Opening::Undecided => Action::Pause,
+        }
+    }
+
+    fn words(&self, [stream, whole]: [&'static str; 2]) -> &'static str {
+        if self.is_stream { stream } else { whole }
+    }
+
+    fn take_answer_begun(&mut self, len: usize, end: bool) -> Action {
+        let last = self.trail.attempts.last();
+        let status = last.and_then(|attempt| attempt.status).unwrap_or(200);
+        self.succeed(status);
+        if end {
+            self.complete();
+        }
+        if self.is_stream || !self.engine.judges_quality() {
+            return Action::Continue;
+        }
+        self.stage = Stage::Judging;
+        if end {
+            self.judge_answer(len)
+        } else {
+            Action::Pause
         }
     }
 

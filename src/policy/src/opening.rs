@@ -1,6 +1,7 @@
-//! What the beginning of a stream says about the attempt: whether the target really answers.
+//! What the beginning of an answer says about the attempt: whether the target really answers.
 
 use crate::{
+    body_shape::BodyShape,
     json::{self, Kind, Node, Step},
     sse::SseDecoder,
 };
@@ -8,10 +9,10 @@ use crate::{
 /// A beginning that is longer is an answer, whatever it holds.
 const MAX_OPENING: usize = 64 * 1024;
 
-/// What a stream begins with.
+/// What an answer begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
-    /// Comments, or chunks that only name the role: it may still fail without loss.
+    /// Nothing, comments, or chunks that only name the role: it may still fail without loss.
     Undecided,
     /// An error in place of an answer.
     Error,
@@ -20,19 +21,57 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// Reads the bytes that came so far.
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut decoder = SseDecoder::with_limit(MAX_OPENING);
-        if bytes.len() > MAX_OPENING || decoder.push(bytes).is_err() {
+    /// Reads the bytes that came so far, whatever type they claim to have. `end` says that there are no more.
+    pub fn of(bytes: &[u8], end: bool) -> Self {
+        if bytes.len() > MAX_OPENING {
             return Self::Answer;
         }
-        while let Some(event) = decoder.next_event() {
-            let opening = event.data().map_or(Self::Undecided, |data| of_event(&data));
-            if opening != Self::Undecided {
-                return opening;
-            }
+        match BodyShape::of(bytes) {
+            BodyShape::Json if end => of_whole(bytes),
+            BodyShape::Json | BodyShape::Undecided => Self::Undecided,
+            BodyShape::Events => of_events(bytes, end),
+            // Text, or a stream that begins with lines that nobody knows.
+            BodyShape::Other => match of_events(bytes, end) {
+                Self::Undecided if end => Self::Error,
+                opening => opening,
+            },
         }
-        Self::Undecided
+    }
+}
+
+fn of_events(bytes: &[u8], end: bool) -> Opening {
+    let mut decoder = SseDecoder::with_limit(MAX_OPENING);
+    if decoder.push(bytes).is_err() {
+        return Opening::Answer;
+    }
+    while let Some(event) = decoder.next_event() {
+        let opening = event
+            .data()
+            .map_or(Opening::Undecided, |data| of_event(&data));
+        if opening != Opening::Undecided {
+            return opening;
+        }
+    }
+    // The last event may lack its blank line.
+    decoder.finish();
+    match decoder.next_event().filter(|_| end) {
+        Some(event) => event
+            .data()
+            .map_or(Opening::Undecided, |data| of_event(&data)),
+        None => Opening::Undecided,
+    }
+}
+
+/// A whole body of JSON.
+fn of_whole(body: &[u8]) -> Opening {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Opening::Error;
+    };
+    match read(text) {
+        // The policy filter would refuse it.
+        None | Some(Opening::Error) => Opening::Error,
+        Some(_) => Opening::Answer,
     }
 }
 
@@ -40,6 +79,12 @@ fn of_event(data: &[u8]) -> Opening {
     let Ok(text) = std::str::from_utf8(data) else {
         return Opening::Answer;
     };
+    // `[DONE]`, or something that the policy filter will refuse.
+    read(text).unwrap_or(Opening::Answer)
+}
+
+/// What a JSON text says; nothing if it is none.
+fn read(text: &str) -> Option<Opening> {
     let mut opening = Opening::Undecided;
     let walked = json::walk(text, &mut |path, node| {
         if opening != Opening::Error {
@@ -49,33 +94,51 @@ fn of_event(data: &[u8]) -> Opening {
             }
         }
     });
-    // `[DONE]`, or something that the policy filter will refuse.
-    if walked.is_err() {
-        Opening::Answer
-    } else {
-        opening
-    }
+    walked.is_ok().then_some(opening)
 }
 
 fn of_node(text: &str, path: &[Step<'_>], node: &Node) -> Opening {
-    let is_text = matches!(node.kind, Kind::String { .. }) && !node.range.is_empty();
+    let value = text.get(node.range.clone()).unwrap_or_default();
+    let is_string = matches!(node.kind, Kind::String { .. });
+    let is_error = match node.kind {
+        Kind::Object => value.trim_matches(['{', '}']).trim_ascii() != "",
+        Kind::String { .. } => !value.is_empty(),
+        Kind::Bool(is_error) => is_error,
+        _ => false,
+    };
     match path {
-        [member] if member.is("error") && !matches!(node.kind, Kind::Null | Kind::Name { .. }) => {
-            Opening::Error
-        }
-        [member] if member.is("type") => match text.get(node.range.clone()).unwrap_or_default() {
+        [member] if member.is("error") && is_error => Opening::Error,
+        [member] if is_string && (member.is("type") || member.is("object")) => match value {
             "error" | "response.failed" => Opening::Error,
             "response.completed" => Opening::Answer,
             kind if kind.strip_suffix(".delta").is_some() => Opening::Answer,
             _ => Opening::Undecided,
         },
-        [choices, Step::Index(_), .., Step::Key(member)]
-            if choices.is("choices")
-                && is_text
-                && !matches!(&**member, "role" | "id" | "object" | "type") =>
-        {
-            Opening::Answer
+        // The Responses API, whole.
+        [member] if is_string && member.is("status") && value == "failed" => Opening::Error,
+        [choices, Step::Index(_), below @ ..] if choices.is("choices") => {
+            of_choice(below, value, is_string, is_error)
         }
+        _ => Opening::Undecided,
+    }
+}
+
+/// A node inside a choice.
+fn of_choice(below: &[Step<'_>], value: &str, is_string: bool, is_error: bool) -> Opening {
+    match below {
+        [member] if member.is("error") && is_error => Opening::Error,
+        [member, ..] if member.is("error") => Opening::Undecided,
+        [member] if is_string && member.is("finish_reason") => match value {
+            "error" => Opening::Error,
+            "" | "null" | "none" | "None" => Opening::Undecided,
+            _ => Opening::Answer,
+        },
+        [.., Step::Key(member)] if is_string && !value.is_empty() => match &**member {
+            "role" | "id" | "object" | "type" | "native_finish_reason" | "format" => {
+                Opening::Undecided
+            }
+            _ => Opening::Answer,
+        },
         _ => Opening::Undecided,
     }
 }
@@ -95,14 +158,14 @@ mod tests {
                 )
             })
             .collect();
-        Opening::of(events.concat().as_bytes())
+        Opening::of(events.concat().as_bytes(), false)
     }
 
     #[test]
     fn roles_and_comments_are_no_answer_yet() {
-        assert_eq!(Opening::of(b": keep-alive\n\n"), Opening::Undecided);
+        assert_eq!(Opening::of(b": keep-alive\n\n", false), Opening::Undecided);
         assert_eq!(
-            Opening::of(b"data: {\"choices\":[{\"delta\":{\"content\":\"half"),
+            Opening::of(b"data: {\"choices\":[{\"delta\":{\"content\":\"half", false),
             Opening::Undecided
         );
         assert_eq!(
@@ -136,6 +199,10 @@ mod tests {
             r#"{"error":"overloaded"}"#,
             r#"{"type":"error","message":"overloaded"}"#,
             r#"{"type":"response.failed","response":{}}"#,
+            r#"{"object":"error","message":"overloaded","code":500}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":""},"error":{"message":"overloaded"}}]}"#,
+            r#"{"choices":[{"error":{"message":"overloaded"},"delta":{"content":"x"}}]}"#,
         ] {
             assert_eq!(of(&[data]), Opening::Error, "{data}");
         }
@@ -145,5 +212,64 @@ mod tests {
             r#"{"error":{}}"#,
         ];
         assert_eq!(of(&late), Opening::Answer);
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_answer() {
+        for data in [
+            "",
+            " ",
+            r#"{"choices":[{"delta":{"content":""},"finish_reason":""}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"null","error":null}]}"#,
+            r#"{"error":{},"choices":[]}"#,
+        ] {
+            assert_eq!(of(&[data]), Opening::Undecided, "{data}");
+        }
+    }
+
+    #[test]
+    fn whole_answers_are_read_to_their_end() {
+        for (body, opening) in [
+            ("", Opening::Undecided),
+            (" \n", Opening::Undecided),
+            (r#"{"error":{"message":"overloaded"}}"#, Opening::Error),
+            (r#"{"error":"overloaded"}"#, Opening::Error),
+            (r#"{"object":"error","message":"x"}"#, Opening::Error),
+            (
+                r#"{"object":"response","status":"failed","error":{"code":"x"}}"#,
+                Opening::Error,
+            ),
+            (
+                r#"{"choices":[{"message":{"content":""},"finish_reason":"error"}]}"#,
+                Opening::Error,
+            ),
+            (
+                r#"{"choices":[{"message":{"content":"x"},"error":{"code":502}}]}"#,
+                Opening::Error,
+            ),
+            ("{not json", Opening::Error),
+            (
+                r#"{"choices":[{"message":{"content":"Hi"}}],"error":null}"#,
+                Opening::Answer,
+            ),
+            (
+                r#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#,
+                Opening::Answer,
+            ),
+            (r#"{"object":"list","data":[]}"#, Opening::Answer),
+            ("[]", Opening::Answer),
+            ("data: {\"error\":{\"message\":\"x\"}}", Opening::Error),
+            ("upstream connect error", Opening::Error),
+        ] {
+            assert_eq!(Opening::of(body.as_bytes(), true), opening, "{body}");
+        }
+        assert_eq!(
+            Opening::of(br#"{"choices":[{"message":"#, false),
+            Opening::Undecided
+        );
+        assert_eq!(
+            Opening::of(&vec![b'{'; MAX_OPENING + 1], false),
+            Opening::Answer
+        );
     }
 }
