@@ -27,12 +27,12 @@ fn judge(window: &Window<'_>, at: usize) -> Outcome {
     if start == at || window.before(at) == b'.' {
         return Outcome::Nothing;
     }
-    let after = window.bytes().get(at + 1..).unwrap_or_default();
+    let after = window.text.get(at + 1..).unwrap_or_default();
     let run = after
-        .iter()
-        .take(MAX_DOMAIN)
-        .take_while(|&&byte| is_domain(byte))
-        .count();
+        .char_indices()
+        .take_while(|(place, c)| *place < MAX_DOMAIN && is_domain(*c))
+        .last()
+        .map_or(0, |(place, c)| place + c.len_utf8());
     if run == after.len() && run < MAX_DOMAIN && !window.complete {
         return Outcome::Open(start);
     }
@@ -86,22 +86,19 @@ fn is_code(window: &Window<'_>, start: usize, at: usize, end: usize) -> Option<b
 }
 
 /// Length of the longest prefix of `run` that is a domain with an alphabetic last label.
-fn domain_len(run: &[u8]) -> Option<usize> {
+fn domain_len(run: &str) -> Option<usize> {
     let mut end = run.len();
     loop {
         let candidate = run.get(..end)?;
-        let dot = candidate.iter().rposition(|&byte| byte == b'.')?;
+        let dot = candidate.rfind('.')?;
         let label = candidate.get(dot + 1..)?;
-        let letters = label
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphabetic())
-            .count();
-        let label_is_fine = letters >= 2
+        let letters = label.find(|c| !is_letter(c)).unwrap_or(label.len());
+        let label_is_fine = label.chars().take_while(|c| is_letter(*c)).nth(1).is_some()
             && (letters == label.len()
-                || label.starts_with(b"xn--")
-                || label.get(letters) == Some(&b'-'));
-        if label_is_fine && dot > 0 && run.first() != Some(&b'-') {
-            return Some(if label.starts_with(b"xn--") {
+                || label.starts_with("xn--")
+                || label.as_bytes().get(letters) == Some(&b'-'));
+        if label_is_fine && dot > 0 && !run.starts_with('-') {
+            return Some(if label.starts_with("xn--") {
                 end
             } else {
                 dot + 1 + letters
@@ -125,13 +122,21 @@ fn local_start(window: &Window<'_>, end: usize) -> usize {
     end - run.trim_start_matches(['.', '-', '%', '+']).len()
 }
 
-/// Characters of a local part that people use, Latin letters with diacritics among them (RFC 6531).
+/// Characters of a local part that people use, letters of other alphabets among them (RFC 6531).
 fn is_local(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '\u{c0}'..='\u{24f}')
+    c.is_ascii_digit() || is_letter(c) || matches!(c, '.' | '_' | '%' | '+' | '-')
 }
 
-fn is_domain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')
+/// Characters of a domain (RFC 5890 §2.3).
+fn is_domain(c: char) -> bool {
+    c.is_ascii_digit() || is_letter(c) || matches!(c, '.' | '-')
+}
+
+/// Letters of ASCII and of scripts that set words apart by spaces: elsewhere an address is not set apart from the text around it.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+        || matches!(c, '\u{c0}'..='\u{dff}' | '\u{10a0}'..='\u{10ff}' | '\u{1e00}'..='\u{1fff}')
+            && c.is_alphabetic()
 }
 
 /// What this detector looks for, and nearly finds.
@@ -152,7 +157,17 @@ mod tests {
         check("<jörg@example.de>", &[(Email, "jörg@example.de")]);
         check("a@b.io,c@d.io", &[(Email, "a@b.io"), (Email, "c@d.io")]);
         check("x@example.com-based", &[(Email, "x@example.com")]);
-        check("x@münchen.de", &[]);
+        check("x@münchen.de", &[(Email, "x@münchen.de")]);
+        check(
+            "иван@пример.рф, info@bücher.example",
+            &[(Email, "иван@пример.рф"), (Email, "info@bücher.example")],
+        );
+        // A look-alike of another alphabet is a letter.
+        check(
+            "b\u{43e}b@ex\u{430}mple.com",
+            &[(Email, "b\u{43e}b@ex\u{430}mple.com")],
+        );
+        check("联系bob@example.com谢谢", &[(Email, "bob@example.com")]);
     }
 
     #[test]
