@@ -257,3 +257,90 @@ fn encoded_texts_without_values_pass() {
         assert_eq!(request(&text), text);
     }
 }
+
+/// The body of a request or an answer that holds `text` in `field`, and the way to it.
+fn body_with(field: &str, is_request: bool, text: &str) -> (String, &'static str) {
+    let text = json_string(text);
+    match (field, is_request) {
+        ("arguments", true) => (
+            format!(
+                "{{\"model\":\"m\",\"messages\":[{{\"role\":\"assistant\",\"tool_calls\":[{{\"id\":\"c\",\"type\":\"function\",\"function\":{{\"name\":\"f\",\"arguments\":\"{text}\"}}}}]}}]}}"
+            ),
+            "/messages/0/tool_calls/0/function/arguments",
+        ),
+        ("arguments", false) => (
+            format!(
+                "{{\"choices\":[{{\"index\":0,\"message\":{{\"tool_calls\":[{{\"id\":\"c\",\"type\":\"function\",\"function\":{{\"name\":\"f\",\"arguments\":\"{text}\"}}}}]}}}}]}}"
+            ),
+            "/choices/0/message/tool_calls/0/function/arguments",
+        ),
+        (_, true) => (
+            format!(
+                "{{\"model\":\"m\",\"messages\":[{{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"{text}\"}}]}}"
+            ),
+            "/messages/0/content",
+        ),
+        (_, false) => (
+            format!("{{\"choices\":[{{\"index\":0,\"message\":{{\"content\":\"{text}\"}}}}]}}"),
+            "/choices/0/message/content",
+        ),
+    }
+}
+
+/// What leaves of a text; nothing if the exchange is stopped.
+fn leaves(field: &str, is_request: bool, text: &str) -> Option<String> {
+    let (body, pointer) = body_with(field, is_request, text);
+    let mut exchange = Exchange::begin(engine());
+    let step = if is_request {
+        exchange.request_body(body.as_bytes())
+    } else {
+        exchange.response_body(body.as_bytes())
+    };
+    let patched = match step {
+        BodyStep::Forward => body.into_bytes(),
+        BodyStep::Patch(patch) => patch.apply(body.as_bytes()),
+        BodyStep::Reply(_) => return None,
+    };
+    let value: serde_json::Value = serde_json::from_slice(&patched).unwrap();
+    Some(value.pointer(pointer)?.as_str()?.to_owned())
+}
+
+/// The texts with which the running gateway is attacked too.
+#[test]
+fn texts_of_the_bypass_groups_leave_as_expected() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bypass/texts");
+    let mut wrong = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let entries: Vec<serde_json::Value> =
+            serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert!(entries.len() >= 15, "{}", file.display());
+        for entry in &entries {
+            let text = entry["text"].as_str().unwrap();
+            let field = entry["field"].as_str().unwrap_or("content");
+            let only = entry["where"][0].as_str();
+            let mut note = |place: &str, left: Option<String>| {
+                let fits = match (entry["expected"].as_str(), &left) {
+                    (Some("*"), Some(left)) => left.contains("_REDACTED]") && left != text,
+                    (expected, left) => left.as_deref() == expected,
+                };
+                if !fits {
+                    wrong.push(format!(
+                        "{} {place}: {} became {left:?}",
+                        entry["name"], entry["text"]
+                    ));
+                }
+            };
+            note("request", leaves(field, true, text));
+            if only != Some("request") {
+                note("answer", leaves(field, false, text));
+            }
+            if only != Some("request") && field == "content" {
+                let every: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+                note("stream", Some(uncut(text).text));
+                note("stream of characters", Some(cut_deltas(text, &every).text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

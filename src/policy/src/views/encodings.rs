@@ -141,18 +141,27 @@ impl Reader<'_> {
         let mut pieces = Vec::new();
         let (mut at, mut piece) = (start, start);
         let (mut value, mut bits, mut gap, mut check) = (0_u32, 0, 0, Letters::default());
+        // Digits so far, and the first of those that begin with a byte of their own.
+        let (mut count, mut group) = (0, start);
+        let mut is_text = true;
         while let Some(&byte) = self.bytes.get(at) {
             if let Some(digit) = (self.notation.value)(byte) {
                 if gap > 0 {
                     piece = at;
                 }
                 gap = 0;
+                if count % self.notation.group == 0 {
+                    group = at;
+                }
+                count += 1;
                 value = value << self.notation.bits | digit;
                 bits += self.notation.bits;
                 if bits >= 8 {
                     bits -= 8;
                     let letter = u8::try_from(value >> bits & 0xff).unwrap_or_default();
                     if !check.take(letter, &mut self.said) {
+                        // Where it does not go on, other text may begin.
+                        is_text = false;
                         break;
                     }
                 }
@@ -190,7 +199,7 @@ impl Reader<'_> {
                 is_base64: self.notation.bits == BASE64.bits,
             });
         }
-        at
+        if is_text { at } else { group }
     }
 }
 
