@@ -4,7 +4,7 @@ The shapes are the files of tests/wire/shapes; a new one needs no code. Each is 
 clean and with planted values, and cut in several ways.
 """
 
-import fnmatch
+import os
 import pathlib
 import sys
 import zlib
@@ -14,6 +14,8 @@ import pytest
 WIRE = pathlib.Path(__file__).resolve().parents[1] / "wire"
 sys.path.insert(0, str(WIRE))
 
+import docs  # noqa: E402
+import expected  # noqa: E402
 import readers  # noqa: E402
 import same  # noqa: E402
 import server  # noqa: E402
@@ -22,10 +24,6 @@ import shape  # noqa: E402
 from conftest import Gateway, policy_config, target  # noqa: E402
 
 SHAPES = shape.load_all()
-#: `pattern<TAB>reason`, over `shape client variant`. An entry that no longer fails fails the test.
-EXPECTED_FAILURES = [
-    tuple(line.split("\t", 1)) for line in (WIRE / "expected_failures.txt").read_text().splitlines() if line and not line.startswith("#")
-]
 NODE_MISSING = readers.Node.missing()
 
 
@@ -39,9 +37,8 @@ def cases():
 
 def case(known, client, variant):
     name = f"{known.name} {client} {variant}"
-    marks = [pytest.mark.xfail(reason=reason, strict=True) for pattern, reason in EXPECTED_FAILURES if fnmatch.fnmatchcase(name, pattern)]
-    if client.startswith("node") and NODE_MISSING:
-        marks = [pytest.mark.skip(reason=NODE_MISSING)]
+    is_missing = client.startswith("node") and NODE_MISSING
+    marks = [pytest.mark.skip(reason=NODE_MISSING)] if is_missing else expected.marks(name)
     return pytest.param(known, client, variant, id=name.replace(" ", "-"), marks=marks)
 
 
@@ -80,5 +77,23 @@ def test_clients_read_what_the_provider_sent(request, bench, known, client, vari
 
 def test_every_expected_failure_is_one_of_a_shape():
     names = [f"{known.name} {client} {variant}" for known in SHAPES for client in readers.clients_of(known) for variant in ("clean", "planted")]
-    unused = [pattern for pattern, _ in EXPECTED_FAILURES if not fnmatch.filter(names, pattern)]
-    assert not unused
+    assert not expected.unused(names + [f"{known.name} failover clean" for known in SHAPES])
+
+
+def test_the_wire_document_is_fresh():
+    text = docs.FILE.read_text()
+    before, _, rest = text.partition(docs.BEGIN)
+    fresh = before + docs.tables() + rest.partition(docs.END)[2]
+    if os.environ.get("UPDATE_EXPECT"):
+        docs.FILE.write_text(fresh)
+    assert text == fresh, "docs/wire.md is stale"
+
+
+def test_every_server_shows_what_it_can():
+    by_server = {}
+    for known in SHAPES:
+        by_server.setdefault(known.server, set()).update(known.shows)
+        assert known.sources and known.shows and (known.note or known.then[0] == "same"), known.name
+    servers = by_server.keys() - {"field"}
+    assert len(servers) >= 14
+    assert all({"text", "usage", "error", "tools", "parallel"} <= by_server[server] for server in servers)
