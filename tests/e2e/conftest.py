@@ -88,8 +88,10 @@ class Gateway(Process):
         file.write_text(config)
         arguments = [
             KT, "gateway", "run", "--policy-config", file, "--listen", f"127.0.0.1:{self.port}",
-            "--admin", f"127.0.0.1:{self.admin}", "--event-log", self.events_file, "--concurrency", concurrency, *flags,
+            "--admin", f"127.0.0.1:{self.admin}", "--concurrency", concurrency, *flags,
         ]  # fmt: skip
+        if "--event-log" not in flags:
+            arguments += ["--event-log", self.events_file]
         super().__init__(folder / f"gateway-{self.port}.log", arguments, "ready on", environment)
         self.url = f"http://127.0.0.1:{self.port}"
         self.chat_url = f"{self.url}/v1/chat/completions"

@@ -5,7 +5,7 @@ use kt_policy::{FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header}
 use serde_json::{Value, json};
 
 use crate::{
-    Options, secret_name,
+    Options, memory, secret_name,
     timeouts::{exchange_seconds, first_token_seconds, goes_direct},
 };
 
@@ -39,7 +39,8 @@ pub(crate) fn hop(gateway: &Gateway, options: &Options) -> Value {
 }
 
 /// Added by Envoy, and none of a provider's business.
-const ENVOY_HEADERS: [&str; 4] = [
+const ENVOY_HEADERS: [&str; 5] = [
+    "x-request-id",
     "x-envoy-attempt-count",
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-internal",
@@ -127,6 +128,7 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         policies: policies(role, gateway),
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
+        held_bytes: memory::held_bytes_per_worker(options),
         routing: gateway.routing.clone(),
         targets: filter_targets(gateway, &gateway.targets),
         without_key: filter_targets(gateway, &gateway.without_key),

@@ -21,15 +21,18 @@
     reason = "members are set on JSON objects made in the same function, where indexing inserts"
 )]
 
+mod arguments;
 mod cluster;
 mod errors;
 mod filters;
 mod listener;
+mod memory;
 mod route;
 mod target_listener;
 mod timeouts;
 mod yaml;
 
+pub use arguments::Shape;
 use kt_config::Gateway;
 use kt_policy::{FailMode, FilterConfig, Role};
 use serde_json::{Value, json};
@@ -51,6 +54,10 @@ pub struct Options {
     pub fail_mode: FailMode,
     /// What happens to images, audio, files and remote content.
     pub unreadable: FailMode,
+    /// What Envoy and the filter's machines may use together.
+    pub memory_bytes: u64,
+    /// Worker threads that Envoy is run with.
+    pub workers: u16,
     /// Leave both wasm filters out: the yardstick of the benchmarks, never for use.
     pub without_filter: bool,
 }
@@ -71,6 +78,8 @@ impl Default for Options {
             ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
             fail_mode: FailMode::Block,
             unreadable: FailMode::Allow,
+            memory_bytes: 2 << 30,
+            workers: 2,
             without_filter: false,
         }
     }
@@ -119,6 +128,9 @@ impl Address {
 /// since it is buffered whole before it is judged.
 const MAX_BODY_BYTES: u32 = 8 << 20;
 
+/// Where Envoy's admin interface tells how many writes to the event log failed.
+pub const WRITE_FAILURES: &str = "/stats?filter=filesystem.write_failed";
+
 /// What the policy filter is told: the same engine judges natively what Envoy's would.
 pub fn policy_filter_config(gateway: &Gateway, options: &Options) -> FilterConfig {
     filters::filter_config(Role::Policy, gateway, options)
@@ -136,16 +148,18 @@ pub fn bootstrap_yaml(gateway: &Gateway, options: &Options) -> String {
 
 /// The complete bootstrap.
 pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
+    // Nothing that changes Envoy, no dump of its configuration, and no query but ours: an expression of somebody's
+    // would be run over all names. What lies below /stats takes POST.
+    let allowed = ["/ready", "/stats", "/stats/prometheus", WRITE_FAILURES];
     json!({
         "node": {"id": "kt-gateway", "cluster": "kt-gateway"},
         "admin": {
             "address": options.admin.to_envoy(),
-            // Nothing that changes Envoy, and no dump of its configuration.
-            "allow_paths": [{"exact": "/ready"}, {"prefix": "/stats"}],
+            "allow_paths": allowed.map(|path| json!({"exact": path})),
         },
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
-        "overload_manager": overload_manager(),
+        "overload_manager": memory::overload_manager(options),
         "static_resources": {
             "secrets": secrets(gateway),
             "listeners": [
@@ -171,26 +185,4 @@ fn secrets(gateway: &Gateway) -> Value {
 
 fn secret_name(variable: &str) -> String {
     format!("kt_key_{variable}")
-}
-
-/// Sheds load before the process dies (Envoy, "Configuring Envoy as an edge proxy").
-fn overload_manager() -> Value {
-    const MIB: u64 = 1 << 20;
-    json!({
-        "refresh_interval": "0.25s",
-        "resource_monitors": [
-            {"name": "envoy.resource_monitors.fixed_heap", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
-                "max_heap_size_bytes": 2048 * MIB}},
-            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                "max_active_downstream_connections": 10000}},
-        ],
-        "actions": [
-            {"name": "envoy.overload_actions.shrink_heap",
-             "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": 0.90}}]},
-            {"name": "envoy.overload_actions.stop_accepting_requests",
-             "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": 0.95}}]},
-        ],
-    })
 }

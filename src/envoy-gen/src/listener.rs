@@ -1,6 +1,7 @@
 //! The listener and its HTTP connection manager, hardened for the edge (Envoy, "Configuring Envoy as an edge proxy").
 
 use kt_config::Gateway;
+use kt_policy::Endpoint;
 use serde_json::{Value, json};
 
 use crate::{Options, errors, filters, route, timeouts::exchange_seconds};
@@ -22,6 +23,8 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
         "stat_prefix": "kt",
         "server_name": "kt-gateway",
         "use_remote_address": true,
+        // No client is trusted: none chooses its request id, a retry or a time limit by a header.
+        "internal_address_config": {"unix_sockets": false},
         "skip_xff_append": true,
         // One spelling per path: routes match exactly, and a provider never sees another spelling.
         "normalize_path": true,
@@ -34,7 +37,8 @@ fn connection_manager(gateway: &Gateway, options: &Options) -> Value {
         "common_http_protocol_options": {
             "headers_with_underscores_action": "REJECT_REQUEST",
             "max_headers_count": 100,
-            "idle_timeout": "3600s"},
+            "idle_timeout": "300s"},
+        "max_request_headers_kb": 32,
         "http2_protocol_options": {
             "max_concurrent_streams": 100,
             "initial_stream_window_size": 65536,
@@ -54,8 +58,12 @@ fn access_log(options: &Options) -> Value {
     }
     let published =
         json!({"text_format_source": {"inline_string": "%FILTER_STATE(wasm.kt_event:PLAIN)%\n"}});
-    let unpublished = "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state) && response.code >= 400";
-    let died = "response.code_details == 'wasm_fail_stream'";
+    let unpublished = "!('wasm.kt_event' in filter_state) && !('wasm.kt_silent' in filter_state)";
+    // A filter that dies in a running answer leaves a success without an event.
+    let died = format!(
+        "(response.code_details == 'wasm_fail_stream' || response.code < 400 && xds.route_name in [{}])",
+        inspected_routes()
+    );
     json!([
         log_file(options, "'wasm.kt_event' in filter_state", &published),
         log_file(
@@ -65,10 +73,15 @@ fn access_log(options: &Options) -> Value {
         ),
         log_file(
             options,
-            &format!("{unpublished} && !({died})"),
+            &format!("{unpublished} && response.code >= 400 && !{died}"),
             &json!({"json_format": short_event("gateway.refused")})
         ),
     ])
+}
+
+fn inspected_routes() -> String {
+    let names = Endpoint::ALL.map(|endpoint| format!("'{}'", route::path_of(endpoint)));
+    names.join(", ")
 }
 
 fn short_event(reason_code: &str) -> Value {

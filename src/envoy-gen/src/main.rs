@@ -9,7 +9,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
-use kt_envoy_gen::{Address, Options, bootstrap_yaml};
+use kt_envoy_gen::{Options, Shape, bootstrap_yaml};
 
 /// Translates a policy file into Envoy configuration.
 ///
@@ -25,9 +25,6 @@ struct Arguments {
     /// Compare with this file; exit 1 when it is stale.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
-    /// Where clients connect.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:41002")]
-    listen: Address,
     /// The filter module, as Envoy finds it.
     #[arg(
         long,
@@ -35,15 +32,11 @@ struct Arguments {
         default_value = "/etc/envoy/keeptrusts.wasm"
     )]
     wasm: String,
-    /// Where events are written.
-    #[arg(long, value_name = "PATH", default_value = "keeptrusts-events.jsonl")]
-    event_log: String,
     /// Shape of the output.
     #[arg(long, value_enum, default_value_t = Format::Bootstrap)]
     format: Format,
-    /// Leave the filters out: the yardstick of the benchmarks. Nothing is inspected.
-    #[arg(long, hide = true)]
-    without_filter: bool,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,19 +72,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         }
     };
     eprint!("{}", warnings.render(&file, &source));
-    let mut options = Options {
-        listen: arguments.listen.clone(),
+    let options = arguments.shape.options(Options {
         wasm: arguments.wasm.clone(),
-        event_log: arguments.event_log.clone(),
-        without_filter: arguments.without_filter,
         ..Options::default()
-    };
-    if let Some(ca_file) = std::env::var("SSL_CERT_FILE")
-        .ok()
-        .filter(|path| !path.is_empty())
-    {
-        options.ca_file = ca_file;
-    }
+    });
     emit(arguments, &bootstrap_yaml(&gateway, &options))
 }
 

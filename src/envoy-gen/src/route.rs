@@ -12,19 +12,6 @@ use crate::{
     timeouts::{attempt_seconds, exchange_seconds, goes_direct},
 };
 
-/// Never sent to a provider: the client's credentials, its address, our own and Envoy's headers, and the request for
-/// compressed answers, which could not be inspected.
-const REMOVED_HEADERS: [&str; 8] = [
-    "accept-encoding",
-    "authorization",
-    "cookie",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-envoy-external-address",
-    "x-envoy-expected-rq-timeout-ms",
-    "x-envoy-internal",
-];
-
 pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
     let inspected = Endpoint::ALL
         .into_iter()
@@ -41,6 +28,11 @@ pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
         "max_direct_response_body_size_bytes": 1 << 20,
         "virtual_hosts": [{"name": "kt", "domains": ["*"], "include_request_attempt_count": true, "routes": inspected.chain(pages).chain(fixed).collect::<Value>()}],
     })
+}
+
+/// Path of an endpoint, and name of its route.
+pub(crate) fn path_of(endpoint: Endpoint) -> String {
+    format!("/v1{}", endpoint.suffix())
 }
 
 /// A path whose requests and responses the policies judge.
@@ -69,13 +61,12 @@ fn inspected(endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value 
         _ => set_cluster(&mut action, &order_cluster(0), options),
     }
     json!({
-        "name": format!("/v1{}", endpoint.suffix()),
-        "match": exactly("POST", &format!("/v1{}", endpoint.suffix())),
+        "name": path_of(endpoint),
+        "match": exactly("POST", &path_of(endpoint)),
         // The whole body waits for its verdict; the limit holds for the response as well.
         "request_body_buffer_limit": MAX_BODY_BYTES,
-        "request_headers_to_remove": REMOVED_HEADERS,
-        // A provider's cookies are no business of its clients' clients.
-        "response_headers_to_remove": ["set-cookie", internal_header::FAILOVER],
+        // The policy filter leaves only a few headers of requests and answers.
+        "response_headers_to_remove": [internal_header::FAILOVER],
         "route": action,
     })
 }
@@ -100,6 +91,15 @@ fn page(page: Page) -> Value {
 
 fn exactly(method: &str, path: &str) -> Value {
     json!({"path": path, "headers": [{"name": ":method", "string_match": {"exact": method}}]})
+}
+
+/// The same, without a query: the admin interface would read it.
+fn without_query(method: &str, path: &str) -> Value {
+    let mut matched = exactly(method, path);
+    if let Some(headers) = matched["headers"].as_array_mut() {
+        headers.push(json!({"name": ":path", "string_match": {"exact": path}}));
+    }
+    matched
 }
 
 /// A fixed JSON answer. No policy runs on it: it carries nothing that came from outside.
@@ -135,7 +135,7 @@ fn without_policies() -> Value {
 fn metrics() -> Value {
     json!({
         "name": "/metrics",
-        "match": exactly("GET", "/metrics"),
+        "match": without_query("GET", "/metrics"),
         "typed_per_filter_config": without_policies(),
         "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": "10s"},
     })

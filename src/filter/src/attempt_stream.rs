@@ -341,7 +341,7 @@ impl Attempting {
         let status = host::header(Headers::Response, ":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
-        if status < 400 {
+        if (200..300).contains(&status) {
             return self.take_success(status, end);
         }
         let details = host::property(&["response", "code_details"])

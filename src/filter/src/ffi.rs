@@ -67,6 +67,7 @@ unsafe extern "C" {
         value: *const u8,
         value_len: usize,
     ) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, pairs: *mut *mut u8, pairs_len: *mut usize) -> u32;
     fn proxy_set_header_map_pairs(map: u32, pairs: *const u8, pairs_len: usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_len: usize) -> u32;
     fn proxy_get_buffer_bytes(
@@ -203,10 +204,20 @@ pub(crate) fn set_header(map: Map, name: &str, value: Option<&str>) -> Result<()
     })
 }
 
-/// Removes everything from a map.
-pub(crate) fn clear(map: Map) -> Result<(), HostError> {
-    let nothing = serialize(&[]);
-    done(unsafe { proxy_set_header_map_pairs(map as u32, nothing.as_ptr(), nothing.len()) })
+/// All headers of a map; bytes that are no UTF-8 are replaced.
+pub(crate) fn headers(map: Map) -> Result<Vec<(String, String)>, HostError> {
+    let mut answer = Answer::new();
+    let status = unsafe {
+        proxy_get_header_map_pairs(map as u32, &raw mut answer.bytes, &raw mut answer.len)
+    };
+    let bytes = answer.take(status)?.unwrap_or_default();
+    deserialize(&bytes).ok_or(HostError)
+}
+
+/// Puts `headers` in place of everything in a map.
+pub(crate) fn set_headers(map: Map, headers: &[(&str, &str)]) -> Result<(), HostError> {
+    let pairs = serialize(headers);
+    done(unsafe { proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) })
 }
 
 pub(crate) fn buffer(buffer: Buffer, len: usize) -> Result<Option<Vec<u8>>, HostError> {
@@ -260,6 +271,25 @@ fn serialize(headers: &[(&str, &str)]) -> Vec<u8> {
         bytes.push(0);
     }
     bytes
+}
+
+/// The opposite of [`serialize`].
+fn deserialize(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let number = |place: usize| {
+        let digits = bytes.get(place * 4..)?.first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*digits)).ok()
+    };
+    let count = if bytes.is_empty() { 0 } else { number(0)? };
+    let mut texts = bytes.get(count.checked_mul(8)?.checked_add(4)?.min(bytes.len())..)?;
+    let mut text = |place: usize| {
+        let len = number(place)?;
+        let text = String::from_utf8_lossy(texts.get(..len)?).into_owned();
+        texts = texts.get(len + 1..)?;
+        Some(text)
+    };
+    (0..count)
+        .map(|index| Some((text(1 + 2 * index)?, text(2 + 2 * index)?)))
+        .collect()
 }
 
 pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {

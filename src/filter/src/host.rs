@@ -66,9 +66,19 @@ pub(crate) fn set_header(which: Headers, name: &str, value: Option<&str>) -> Res
     ffi::set_header(which.map(), name, value)
 }
 
+/// All headers, in one call.
+pub(crate) fn headers(which: Headers) -> Result<Vec<(String, String)>, HostError> {
+    ffi::headers(which.map())
+}
+
+/// Puts these headers in place of all that there are, in one call.
+pub(crate) fn set_headers(which: Headers, headers: &[(&str, &str)]) -> Result<(), HostError> {
+    ffi::set_headers(which.map(), headers)
+}
+
 /// Removes the trailers of the response.
 pub(crate) fn clear_response_trailers() -> Result<(), HostError> {
-    ffi::clear(Map::ResponseTrailers)
+    ffi::set_headers(Map::ResponseTrailers, &[])
 }
 
 /// The first `len` bytes of a body.
@@ -136,6 +146,12 @@ pub(crate) fn property(path: &[&str]) -> Option<String> {
     String::from_utf8(value)
         .ok()
         .filter(|text| !text.is_empty())
+}
+
+/// A number among the properties of the stream; times are nanoseconds since 1970.
+pub(crate) fn number(path: &[&str]) -> Option<u64> {
+    let bytes = ffi::property(path).ok()??;
+    u64::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()
 }
 
 /// Hands a value to the access log as filter state `wasm.<name>`.

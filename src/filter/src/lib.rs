@@ -14,11 +14,13 @@ mod alarms;
 mod attempt_stream;
 #[cfg(feature = "drill")]
 mod drill;
+mod ending;
 mod exchanges;
 mod ffi;
+mod head;
+mod hold;
 mod hop_stream;
 mod host;
-mod media_type;
 mod plugin;
 mod policy_stream;
 mod probes;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use kt_policy::{Engine, FilterConfig, Role, event::EventChain};
+use kt_policy::{CallerIds, Engine, FilterConfig, Held, Role, event::EventChain};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext, StreamContext},
     types::ContextType,
@@ -12,6 +12,7 @@ use crate::{
     alarms::Alarms,
     attempt_stream::AttemptStream,
     exchanges::Exchanges,
+    hold::Hold,
     hop_stream::HopStream,
     host::{self, Counter, Histogram},
     policy_stream::{Metrics, PolicyStream},
@@ -25,6 +26,8 @@ pub(crate) struct Plugin {
     engine: Option<Arc<Engine>>,
     events: Option<Rc<RefCell<EventChain>>>,
     exchanges: Option<Rc<Exchanges>>,
+    ids: Option<Rc<CallerIds>>,
+    held: Option<Rc<RefCell<Held>>>,
     metrics: Option<Metrics>,
     probes: Probes,
     alarms: Rc<RefCell<Alarms>>,
@@ -39,7 +42,8 @@ impl Plugin {
         let engine = Engine::new(config)?;
         let config = engine.config();
         let (now, random) = (host::now_us(), random());
-        shared::prepare(config);
+        let limit = usize::try_from(config.held_bytes).unwrap_or(usize::MAX);
+        shared::prepare(config, &secret());
         if config.role == Role::Policy {
             Probes::start(config);
         }
@@ -49,6 +53,8 @@ impl Plugin {
             quality: Histogram::define("keeptrusts_quality_score_percent"),
         });
         self.exchanges = Some(Rc::new(Exchanges::new(random)));
+        self.held = Some(Rc::new(RefCell::new(Held::new(limit))));
+        self.ids = Some(Rc::new(CallerIds::new(shared::secret())));
         let chain_id = format!("{now:x}-{random:016x}");
         self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
         Ok(())
@@ -102,6 +108,8 @@ impl RootContext for Plugin {
                 engine,
                 self.events.clone()?,
                 self.exchanges.clone()?,
+                self.ids.clone()?,
+                Hold::new(self.held.clone()?, context),
                 self.metrics?,
             ))),
             Role::Attempt => Some(Box::new(AttemptStream::new(
@@ -133,4 +141,13 @@ fn wake(alarms: &RefCell<Alarms>) {
 fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(host::now_us())
+}
+
+/// A key that nobody can guess: the standard library's seed has 128 bits, of which each number tells 64.
+fn secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    for bytes in secret.chunks_mut(8) {
+        bytes.copy_from_slice(&random().to_le_bytes());
+    }
+    secret
 }

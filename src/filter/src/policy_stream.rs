@@ -3,10 +3,10 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
-    BodyStep, Endpoint, Engine, ErrorReply, Exchange, FailMode, Page, Patch, StreamStep, Target,
+    BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType, Page, Patch,
+    StreamStep, Target,
     event::{self, EventChain, Facts},
-    internal_header, order_cluster,
-    policies::prompt_injection::LogLevel,
+    internal_header, media_type, order_cluster,
 };
 use kt_routing::{Attempt, Ending, Failure, Ticket, choose::Choice};
 use proxy_wasm::{
@@ -16,9 +16,11 @@ use proxy_wasm::{
 
 use crate::{
     attempt_stream::failure_text,
+    ending::{failure, log_stop},
     exchanges::Exchanges,
+    head::Head,
+    hold::Hold,
     host::{self, Body, Counter, Headers, Histogram, HostError},
-    media_type::{MediaType, media_type},
     shared,
 };
 
@@ -55,7 +57,10 @@ pub(crate) struct PolicyStream {
     exchange: Exchange,
     events: Rc<RefCell<EventChain>>,
     exchanges: Rc<Exchanges>,
+    ids: Rc<CallerIds>,
+    room: Hold,
     metrics: Metrics,
+    head: Head,
     mode: Mode,
     facts: Facts,
     forwarded_us: Option<u64>,
@@ -74,13 +79,18 @@ impl PolicyStream {
         engine: Arc<Engine>,
         events: Rc<RefCell<EventChain>>,
         exchanges: Rc<Exchanges>,
+        ids: Rc<CallerIds>,
+        room: Hold,
         metrics: Metrics,
     ) -> Self {
         Self {
             exchange: Exchange::begin(engine),
             events,
             exchanges,
+            ids,
+            room,
             metrics,
+            head: Head::default(),
             mode: Mode::Waiting,
             facts: Facts::default(),
             forwarded_us: None,
@@ -154,15 +164,6 @@ impl PolicyStream {
         }
     }
 
-    /// Finds out which endpoint is asked, and drops the query: it could carry text that nothing inspects.
-    fn take_path(&mut self, path: &str) -> Result<(), HostError> {
-        self.exchange.at(Endpoint::of_path(path).ok_or(HostError)?);
-        match path.split_once('?') {
-            Some((path, _)) => host::set_header(Headers::Request, ":path", Some(path)),
-            None => Ok(()),
-        }
-    }
-
     /// Chooses the target and lets the request go on.
     fn route(&mut self, len: usize, patch: Option<&Patch>) -> Action {
         let choice = match self.exchange.engine().config() {
@@ -178,48 +179,55 @@ impl PolicyStream {
                 return self.reply(ErrorReply::no_target_available(wait_us));
             }
         };
-        let done = self
-            .address(first, len)
-            .and_then(|()| self.forward(len, patch));
+        let done = self.forward(first, len, patch);
         self.changed(done)
     }
 
-    /// Says where the request goes.
+    /// Writes the request that goes on.
+    fn forward(
+        &mut self,
+        first: usize,
+        len: usize,
+        patch: Option<&Patch>,
+    ) -> Result<(), HostError> {
+        #[cfg(feature = "drill")]
+        crate::drill::at("change")?;
+        self.address(first, patch.map_or(len, |patch| patch.patched_len(len)))?;
+        if let Some(patch) = patch {
+            host::patch_body(Body::Request, patch)?;
+        }
+        self.forwarded_us = Some(host::now_us());
+        Ok(())
+    }
+
+    /// Says where the request goes, in place of all headers of the client's.
     fn address(&mut self, first: usize, len: usize) -> Result<(), HostError> {
         let is_stream = self.exchange.wants_stream();
         let config = self.exchange.engine().config();
         let target = config.targets.get(first).ok_or(HostError)?;
-        let set = |name, value: Option<&str>| host::set_header(Headers::Request, name, value);
+        let path = self.head.get(":path").ok_or(HostError)?;
+        // The query could carry text that nothing inspects.
+        let path = path.split('?').next().unwrap_or_default();
+        let length = len.to_string();
+        // The hop to the targets is HTTP/1.0, which knows no chunks.
+        let mut more = vec![("content-length", length.as_str())];
         if config.direct_stream_total_ms.is_some() && !is_stream {
-            return set(
-                internal_header::ORDER,
-                Some(&Target::cluster_of(&target.id)),
-            );
+            let cluster = Target::cluster_of(&target.id);
+            more.push((internal_header::ORDER, &cluster));
+            return self.head.send_request(path, &more);
         }
-        set(internal_header::ORDER, Some(&order_cluster(first)))?;
-        set(internal_header::STREAM, is_stream.then_some("1"))?;
-        // What follows is HTTP/1.0, which knows no chunks.
-        set("content-length", Some(&len.to_string()))?;
-        if let Some(total_ms) = config.direct_stream_total_ms {
-            set(
-                "x-envoy-upstream-rq-timeout-ms",
-                Some(&total_ms.to_string()),
-            )?;
+        let (order, exchange) = (order_cluster(first), self.exchanges.next());
+        let total = config.direct_stream_total_ms.map(|total| total.to_string());
+        more.push((internal_header::ORDER, &order));
+        more.push((internal_header::EXCHANGE, &exchange));
+        if is_stream {
+            more.push((internal_header::STREAM, "1"));
         }
-        let exchange = self.exchanges.next();
-        set(internal_header::EXCHANGE, Some(&exchange))?;
+        if let Some(total) = &total {
+            more.push(("x-envoy-upstream-rq-timeout-ms", total));
+        }
+        self.head.send_request(path, &more)?;
         self.attempts_of = exchange;
-        Ok(())
-    }
-
-    /// Writes the request that goes on.
-    fn forward(&mut self, len: usize, patch: Option<&Patch>) -> Result<(), HostError> {
-        #[cfg(feature = "drill")]
-        crate::drill::at("change")?;
-        if let Some(patch) = patch {
-            replace(Headers::Request, Body::Request, len, patch)?;
-        }
-        self.forwarded_us = Some(host::now_us());
         Ok(())
     }
 
@@ -277,35 +285,35 @@ impl PolicyStream {
     }
 
     /// The treatment of a provider's answer, by its status and type.
-    fn begin_response(&mut self, end: bool) -> Action {
-        if host::header(Headers::Response, "content-encoding")
-            .is_some_and(|encoding| encoding != "identity")
-        {
+    fn begin_response(&mut self, head: &Head, end: bool) -> Action {
+        if head.is_encoded() {
             return self.reply(ErrorReply::upstream_failed(
                 "The provider's answer is compressed and cannot be inspected",
             ));
         }
         if !self.attempts_of.is_empty()
-            && let Some(failure) = host::header(Headers::Response, internal_header::FAILURE)
+            && let Some(failure) = head.get(internal_header::FAILURE)
         {
-            let reply = self.reply_to(&failure);
+            let reply = self.reply_to(&failure, head);
             return self.reply(reply);
         }
-        if self.facts.status >= 500 {
+        // Nobody follows a redirection: it would lead past the target's own address.
+        if !matches!(self.facts.status, 200..300 | 400..500) {
             return self.reply(ErrorReply::upstream_failed("The provider failed"));
         }
-        let content_type = host::header(Headers::Response, "content-type").unwrap_or_default();
-        match media_type(&content_type) {
-            _ if end => Action::Continue,
+        let media_type = media_type(&head.get("content-type").unwrap_or_default());
+        let done = head.send_answer(&self.ids, media_type == MediaType::EventStream);
+        match media_type {
+            _ if end => self.changed(done),
             MediaType::EventStream => {
                 self.mode = Mode::Stream;
-                let done = host::set_header(Headers::Response, "content-length", None);
                 self.changed(done)
             }
-            MediaType::Json => {
+            MediaType::Json if done.is_ok() => {
                 self.mode = Mode::Whole;
                 Action::Pause
             }
+            MediaType::Json => self.fail_closed(),
             MediaType::Other => {
                 let mut reply = ErrorReply::upstream_failed(
                     "The provider's answer is of a type that cannot be inspected",
@@ -319,9 +327,10 @@ impl PolicyStream {
     }
 
     /// What the client is told when no attempt got an answer.
-    fn reply_to(&self, failure: &str) -> ErrorReply {
-        let retry_after =
-            host::header(Headers::Response, "retry-after").and_then(|seconds| seconds.parse().ok());
+    fn reply_to(&self, failure: &str, head: &Head) -> ErrorReply {
+        let retry_after = head
+            .get("retry-after")
+            .and_then(|seconds| seconds.parse().ok());
         if failure == "engine" {
             return ErrorReply::engine_unavailable();
         }
@@ -330,6 +339,17 @@ impl PolicyStream {
             Some(failure) => ErrorReply::attempts_failed(failure, retry_after),
             None => ErrorReply::no_target_available(retry_after.unwrap_or(1) * 1_000_000),
         }
+    }
+
+    /// Envoy refused the request and asked no filter; what it knows of that makes the event.
+    fn take_refusal(&mut self) {
+        self.head = Head::read(Headers::Request).unwrap_or_default();
+        self.facts.started_us =
+            host::number(&["request", "time"]).map_or(self.facts.ended_us, |nanos| nanos / 1000);
+        self.facts.status = host::number(&["response", "code"])
+            .and_then(|code| u16::try_from(code).ok())
+            .unwrap_or(0);
+        self.facts.refused = Some(details());
     }
 
     /// What is known of the attempts: from the filter that made them, or from this end where there was one.
@@ -401,6 +421,11 @@ impl PolicyStream {
     }
 }
 
+/// Envoy's words for how an exchange ended.
+fn details() -> String {
+    failure_text(&host::property(&["response", "code_details"]).unwrap_or_default())
+}
+
 fn has_probe(targets: &[Target]) -> bool {
     targets.iter().any(|target| target.health_probe.is_some())
 }
@@ -410,22 +435,24 @@ impl Context for PolicyStream {}
 impl HttpContext for PolicyStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.started_us = host::now_us();
-        let path = host::header(Headers::Request, ":path").unwrap_or_default();
+        let Ok(head) = Head::read(Headers::Request) else {
+            return self.fail_closed();
+        };
+        self.head = head;
+        let path = self.head.get(":path").unwrap_or_default();
         if let Some(page) = Page::of_path(&path) {
             return self.show(page);
         }
-        if self.take_path(&path).is_err() {
+        let Some(endpoint) = Endpoint::of_path(&path) else {
             return self.fail_closed();
-        }
-        if host::header(Headers::Request, "content-encoding")
-            .is_some_and(|encoding| encoding != "identity")
-        {
+        };
+        self.exchange.at(endpoint);
+        if self.head.is_encoded() {
             return self.reply(ErrorReply::unsupported_encoding(
                 "Compressed request bodies cannot be inspected; send plain JSON",
             ));
         }
-        let content_type = host::header(Headers::Request, "content-type").unwrap_or_default();
-        if media_type(&content_type) != MediaType::Json {
+        if media_type(&self.head.get("content-type").unwrap_or_default()) != MediaType::Json {
             return self.reply(ErrorReply::unsupported_encoding(
                 "The content type must be application/json, in UTF-8",
             ));
@@ -442,9 +469,13 @@ impl HttpContext for PolicyStream {
         if self.mode != Mode::Waiting {
             return Action::Continue;
         }
+        if !self.room.hold(len) {
+            return self.reply(ErrorReply::no_room());
+        }
         if !end {
             return Action::Pause;
         }
+        self.room.complete();
         #[cfg(feature = "drill")]
         if crate::drill::at("request").is_err() {
             return self.fail_request(len);
@@ -472,10 +503,12 @@ impl HttpContext for PolicyStream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
-        self.facts.status = host::header(Headers::Response, ":status")
+        let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
+        let head = Head::read(Headers::Response).unwrap_or_default();
+        self.facts.status = head
+            .get(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
-        let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
         // Envoy's own answers are errors that say where they come from. Without a word it is the provider's.
         let is_local = || {
             host::property(&["response", "code_details"])
@@ -487,8 +520,10 @@ impl HttpContext for PolicyStream {
             return Action::Continue;
         }
         self.answered = Some((host::now_us(), self.facts.status));
+        // Nothing is sent again once an answer has begun.
+        self.room.release();
         self.finished |= end;
-        self.begin_response(end)
+        self.begin_response(&head, end)
     }
 
     fn on_http_response_body(&mut self, len: usize, end: bool) -> Action {
@@ -499,6 +534,7 @@ impl HttpContext for PolicyStream {
         }
         match self.mode {
             Mode::Waiting | Mode::Pass => Action::Continue,
+            Mode::Whole if !self.room.hold(len) => self.reply(ErrorReply::no_room()),
             Mode::Whole if !end => {
                 self.collected = len;
                 Action::Pause
@@ -538,13 +574,19 @@ impl HttpContext for PolicyStream {
         }
         let ended_us = host::now_us();
         self.facts.ended_us = ended_us;
-        self.facts.request_id = identifier("x-request-id").unwrap_or_default();
-        self.facts.agent_id = identifier("x-keeptrusts-agent-id");
-        self.facts.user_id = identifier("x-user-id");
-        self.facts.trace_id = identifier("traceparent")
-            .and_then(|parent| parent.split('-').nth(1).map(str::to_owned));
+        if self.facts.started_us == 0 {
+            self.take_refusal();
+        }
+        if self.room.end() {
+            self.exchange.refuse(ErrorReply::no_room());
+        }
+        self.head.identify(&self.ids, &mut self.facts);
         if self.exchange.failure().is_none() {
             self.facts.failure = failure(self.facts.status, self.finished);
+            // An upload that took too long, for example.
+            if self.facts.failure.is_none() && self.forwarded_us.is_none() {
+                self.facts.refused = Some(details());
+            }
         }
         self.collect_attempts(ended_us);
         log_stop(&self.exchange, &self.facts.request_id);
@@ -567,36 +609,6 @@ impl HttpContext for PolicyStream {
     }
 }
 
-/// Says in the log that a policy stopped the exchange, where that is configured.
-fn log_stop(exchange: &Exchange, request_id: &str) {
-    let Some((level, words)) = exchange.log_line() else {
-        return;
-    };
-    let level = match level {
-        LogLevel::Debug => log::Level::Debug,
-        LogLevel::Info => log::Level::Info,
-        LogLevel::Warn => log::Level::Warn,
-        LogLevel::Error => log::Level::Error,
-    };
-    log::log!(level, "request {request_id}: {words}");
-}
-
-/// Why an exchange failed outside the engine.
-fn failure(status: u16, finished: bool) -> Option<&'static str> {
-    match status {
-        504 => Some("upstream_timeout"),
-        503 => Some("no_target_available"),
-        502 => Some("upstream_failed"),
-        413 => Some("request_too_large"),
-        _ if finished => None,
-        _ => match host::property(&["response", "code_details"]) {
-            Some(details) if details.contains("downstream") => Some("client_disconnected"),
-            Some(details) if details == "via_upstream" => None,
-            _ => Some("upstream_interrupted"),
-        },
-    }
-}
-
 /// Replaces the beginning of a body and corrects its length.
 fn replace(headers: Headers, body: Body, len: usize, patch: &Patch) -> Result<(), HostError> {
     host::set_header(
@@ -605,14 +617,4 @@ fn replace(headers: Headers, body: Body, len: usize, patch: &Patch) -> Result<()
         Some(&patch.patched_len(len).to_string()),
     )?;
     host::patch_body(body, patch)
-}
-
-/// A header that identifies something, if it holds nothing but an identifier: events carry no text.
-fn identifier(name: &str) -> Option<String> {
-    host::header(Headers::Request, name).filter(|value| {
-        value.len() <= 128
-            && value.bytes().all(|byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':')
-            })
-    })
 }

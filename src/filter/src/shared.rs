@@ -14,6 +14,7 @@ use crate::host;
 const TURN: &str = "kt.turn";
 const FAVOURITE: &str = "kt.favourite";
 const FRESH_SINCE: &str = "kt.fresh_since";
+const SECRET: &str = "kt.secret";
 
 fn target_key(id: &str) -> String {
     format!("kt.target.{id}")
@@ -47,8 +48,11 @@ pub(crate) fn change_state<T>(
     })
 }
 
-/// Makes the keys of all targets, before there are workers that could do it at the same time.
-pub(crate) fn prepare(config: &FilterConfig) {
+/// Makes the keys of all targets, before there are workers that could do it at the same time. The first `secret` stays.
+pub(crate) fn prepare(config: &FilterConfig, secret: &[u8]) {
+    if host::shared(SECRET).is_none() {
+        host::share(SECRET, secret);
+    }
     for target in &config.targets {
         if host::shared(&target_key(&target.id)).is_none() {
             host::share(&target_key(&target.id), &TargetState::default().to_bytes());
@@ -57,6 +61,13 @@ pub(crate) fn prepare(config: &FilterConfig) {
     if host::shared(TURN).is_none() {
         host::share(TURN, &0_u64.to_le_bytes());
     }
+}
+
+/// The secret of this process, the same in all workers.
+pub(crate) fn secret() -> [u8; 32] {
+    host::shared(SECRET)
+        .and_then(|bytes| bytes.try_into().ok())
+        .unwrap_or_default()
 }
 
 fn number(key: &str) -> u64 {

@@ -8,6 +8,7 @@
 
 mod events;
 mod gateway;
+mod launch;
 mod mock_provider;
 mod policy;
 
@@ -36,6 +37,9 @@ enum Command {
     Events(events::Command),
     /// Run an offline provider that speaks the OpenAI format.
     MockProvider(mock_provider::Arguments),
+    /// Become another program that ends when its parent does.
+    #[command(hide = true)]
+    Launch(launch::Launch),
 }
 
 /// A problem that ends a command: the message for standard error and the exit code.
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Events(command) => events::run(&command),
         Command::MockProvider(arguments) => mock_provider::run(&arguments),
+        Command::Launch(arguments) => launch::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -72,10 +72,7 @@ fn lint(lint: &Lint) -> Result<ExitCode, Failure> {
         eprint!("{}", report.render(&file, &source));
         match gateway {
             Some(gateway) => print!("{}", summary(&file, gateway)),
-            None => eprintln!(
-                "policy lint failed ({} error(s))",
-                report.diagnostics().len()
-            ),
+            None => eprintln!("policy lint failed ({})", counts(report)),
         }
     }
     Ok(gateway.map_or(ExitCode::from(USAGE), |_| ExitCode::SUCCESS))
@@ -99,6 +96,19 @@ fn trust() -> Result<ExitCode, Failure> {
     }
     println!("{}", fingerprint(&text));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Errors and warnings, each counted as what it is.
+fn counts(report: &Report) -> String {
+    let count = |severity| {
+        let found = report.diagnostics().iter();
+        found.filter(|found| found.severity == severity).count()
+    };
+    let errors = format!("{} error(s)", count(Severity::Error));
+    match count(Severity::Warning) {
+        0 => errors,
+        warnings => format!("{errors}, {warnings} warning(s)"),
+    }
 }
 
 fn kinds(gateway: &Gateway) -> Vec<String> {

@@ -147,6 +147,18 @@ impl ErrorReply {
         }
     }
 
+    /// Nothing more can be held in memory: 429.
+    pub fn no_room() -> Self {
+        Self {
+            status: 429,
+            kind: "rate_limit",
+            code: "rate_limited",
+            policy: None,
+            message: "Too many large requests are on their way at once; try again".to_owned(),
+            retry_after_seconds: Some(1),
+        }
+    }
+
     /// The last attempt failed, and no other may follow.
     pub fn attempts_failed(failure: Failure, retry_after_seconds: Option<u64>) -> Self {
         let (status, kind, code, message) = match failure {

@@ -37,6 +37,8 @@ pub struct Facts {
     pub failure: Option<&'static str>,
     /// The engine failed and the fail mode let the exchange through.
     pub uninspected: bool,
+    /// Why Envoy refused the request before the engine saw it, in Envoy's words.
+    pub refused: Option<String>,
 }
 
 /// The event's members, in the order in which they are written.
@@ -61,6 +63,8 @@ struct Event<'a> {
     quantizations: Option<&'a str>,
     stream: bool,
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a str>,
     policy_results: &'a [PolicyResult],
     redactions: &'a [Redaction],
     redaction_count: usize,
@@ -140,7 +144,8 @@ pub fn hash_of(line: &[u8]) -> Option<String> {
     Some(hex(&Sha256::digest(line.get(..at)?)))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits
         .filter_map(|digit| char::from_digit(u32::from(digit), 16))
@@ -161,11 +166,26 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of `exchange` as far as it went.
     pub fn of(exchange: &Exchange, facts: &Facts) -> Self {
+        let refused = match facts.failure {
+            _ if facts.refused.is_some() => Some("gateway.refused"),
+            Some(too_large @ "request_too_large") => Some(too_large),
+            _ => None,
+        };
+        if let Some(reason_code) = refused {
+            return Self {
+                verdict: Verdict::Block,
+                reason_code,
+                phase: Some(Phase::Input),
+            };
+        }
         let (verdict, decided_by) = exchange.tally().outcome();
         let phase = decided_by.map(|(_, phase)| phase);
         let reason_code = match (exchange.failure(), decided_by, facts.failure) {
             // A request that the gateway cannot accept is stopped as surely as one that a policy blocks.
-            (Some(failure), ..) if failure.kind == "validation_error" => {
+            (Some(failure), ..)
+                if failure.kind == "validation_error"
+                    || failure.kind == "rate_limit" && facts.attempts.is_empty() =>
+            {
                 return Self {
                     verdict: Verdict::Block,
                     reason_code: failure.code,
@@ -241,6 +261,7 @@ fn event<'e>(
         quantizations: target.and_then(|target| target.quantizations.as_deref()),
         stream: exchange.wants_stream(),
         status: facts.status,
+        details: facts.refused.as_deref(),
         policy_results: tally.results(),
         redactions: tally.redactions(),
         redaction_count: tally.redaction_count(),

@@ -125,6 +125,9 @@ pub struct FilterConfig {
     pub fail_mode: FailMode,
     /// `--unreadable`: whether images, audio, files and remote content are refused.
     pub unreadable: FailMode,
+    /// How many bytes of bodies one worker holds at a time.
+    #[serde(default = "unlimited")]
+    pub held_bytes: u64,
     /// How targets are chosen and when the next one is tried.
     #[serde(default)]
     pub routing: Routing,
@@ -140,6 +143,10 @@ pub struct FilterConfig {
     /// Whether each attempt gets its target's model. If not, all targets have the same one, and the policy filter sets
     /// it.
     pub model_per_attempt: bool,
+}
+
+fn unlimited() -> u64 {
+    u64::MAX
 }
 
 impl FilterConfig {

@@ -35,6 +35,7 @@
 )]
 
 mod body_shape;
+mod caller_id;
 mod chain;
 pub mod detect;
 mod endpoint;
@@ -44,10 +45,13 @@ pub mod event;
 mod exchange;
 mod filter_config;
 mod fold;
+pub mod headers;
+mod held;
 mod hold_back;
 pub mod json;
 pub mod linear;
 mod markers;
+mod media_type;
 mod money;
 mod needles;
 mod opening;
@@ -68,6 +72,7 @@ mod view;
 mod views;
 
 pub use body_shape::BodyShape;
+pub use caller_id::CallerIds;
 pub use chain::Chain;
 pub use endpoint::Endpoint;
 pub use engine::Engine;
@@ -76,7 +81,9 @@ pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_m
 pub use filter_config::{
     FORMAT, FailMode, FilterConfig, Pack, Role, Target, internal_header, order_cluster,
 };
+pub use held::{Held, Room};
 pub use hold_back::HoldBack;
+pub use media_type::{MediaType, media_type};
 pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
 pub use pages::{Page, PageReply};

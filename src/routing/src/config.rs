@@ -73,12 +73,13 @@ impl Failure {
         known.find(|failure| failure.name() == name)
     }
 
-    /// What a status says.
+    /// Why an answer with this status is none.
     pub fn of_status(status: u16) -> Option<Self> {
         match status {
             429 => Some(Self::RateLimit),
-            500.. => Some(Self::ServerError),
-            _ => None,
+            200..300 | 400..500 => None,
+            // Nobody follows a redirection.
+            _ => Some(Self::ServerError),
         }
     }
 }

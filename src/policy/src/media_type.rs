@@ -2,7 +2,7 @@
 
 /// What a content type means for inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MediaType {
+pub enum MediaType {
     /// JSON in UTF-8.
     Json,
     /// Server-sent events in UTF-8.
@@ -12,7 +12,7 @@ pub(crate) enum MediaType {
 }
 
 /// Reads a content type; another charset than UTF-8 could hide text.
-pub(crate) fn media_type(content_type: &str) -> MediaType {
+pub fn media_type(content_type: &str) -> MediaType {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {

@@ -1,0 +1,86 @@
+//! What shapes Envoy's configuration beyond the policy file, as `kt gateway run` and `kt-envoy-gen` take it.
+
+use std::env;
+
+use clap::{Args, ValueEnum};
+use kt_policy::FailMode;
+
+use crate::{Address, Options};
+
+/// Options that two commands share.
+#[derive(Debug, Args)]
+pub struct Shape {
+    /// Where clients connect.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:41002")]
+    pub listen: Address,
+    /// Where Envoy's admin interface listens.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9901")]
+    pub admin: Address,
+    /// What happens when the policy engine fails.
+    #[arg(long, value_enum, default_value_t = FailModeArgument::Block)]
+    fail_mode: FailModeArgument,
+    /// What happens to images, audio, files and remote content, which cannot be inspected. Either way the event's
+    /// `coverage` lists them.
+    #[arg(long, value_enum, default_value_t = FailModeArgument::Allow)]
+    unreadable: FailModeArgument,
+    /// Where events are written, one JSON object per line.
+    #[arg(long, value_name = "PATH", default_value = "keeptrusts-events.jsonl")]
+    pub event_log: String,
+    /// Certificate authorities that providers are verified against [default: $`SSL_CERT_FILE`, else the system's].
+    #[arg(long, value_name = "PATH")]
+    ca_file: Option<String>,
+    /// Worker threads of Envoy [default: one per core for `kt`, 2 for `kt-envoy-gen`].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: Option<u16>,
+    /// Memory that Envoy and the filter may use together, in MiB [default: for `kt` nine tenths of the container's
+    /// limit; 2048 without one].
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(256..=1_048_576))]
+    memory: Option<u64>,
+    /// Leave the filters out: the yardstick of the benchmarks. Nothing is inspected.
+    #[arg(long, hide = true)]
+    without_filter: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailModeArgument {
+    /// Refuse what cannot be inspected.
+    Block,
+    /// Let it go on, marked in its event.
+    Allow,
+}
+
+impl From<FailModeArgument> for FailMode {
+    fn from(argument: FailModeArgument) -> Self {
+        match argument {
+            FailModeArgument::Block => Self::Block,
+            FailModeArgument::Allow => Self::Allow,
+        }
+    }
+}
+
+impl Shape {
+    /// The options, with `defaults` for what was not said.
+    pub fn options(&self, defaults: Options) -> Options {
+        let of_environment = || {
+            env::var("SSL_CERT_FILE")
+                .ok()
+                .filter(|path| !path.is_empty())
+        };
+        Options {
+            listen: self.listen.clone(),
+            admin: self.admin.clone(),
+            wasm: defaults.wasm,
+            event_log: self.event_log.clone(),
+            ca_file: self
+                .ca_file
+                .clone()
+                .or_else(of_environment)
+                .unwrap_or(defaults.ca_file),
+            fail_mode: self.fail_mode.into(),
+            unreadable: self.unreadable.into(),
+            memory_bytes: self.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
+            workers: self.concurrency.unwrap_or(defaults.workers),
+            without_filter: self.without_filter,
+        }
+    }
+}

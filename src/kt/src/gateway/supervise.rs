@@ -1,0 +1,250 @@
+//! Envoy as a child: started, watched, started again when it dies, ended with us.
+
+use std::{
+    env,
+    io::Write as _,
+    path::PathBuf,
+    process::{ExitCode, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use kt_envoy_gen::{Address, WRITE_FAILURES};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    process::{Child, Command as Process},
+    signal::unix::{Signal, SignalKind, signal},
+    time::{sleep, timeout},
+};
+
+use crate::{Failure, launch};
+
+/// Envoy answers well within this, or something is wrong.
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// What Envoy gets to end by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Waits between two starts.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// An Envoy that served for so long died of something new.
+const STABLE: Duration = Duration::from_mins(1);
+/// How often is looked whether events could be written.
+const LOOK_PERIOD: Duration = Duration::from_secs(2);
+
+/// What Envoy is started with.
+pub(super) struct Envoy {
+    /// The program.
+    pub(super) binary: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+    /// Where it tells how it is.
+    pub(super) admin: Address,
+    /// Where it writes events.
+    pub(super) event_log: String,
+}
+
+/// Why the watch over one Envoy ended.
+enum End {
+    /// A signal asks us to end.
+    Asked,
+    /// It died.
+    Died(ExitStatus),
+    /// It did not become ready.
+    NotReady,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|_| Failure::usage("error: cannot listen for signals"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Runs Envoy until a signal asks for the end. `announce` is told once, when it serves for the first time.
+pub(super) async fn supervise(
+    envoy: &Envoy,
+    announce: impl Fn(Duration),
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::new()?;
+    let mut has_served = false;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let started = Instant::now();
+        let mut child = envoy.start()?;
+        let mut is_first = !has_served;
+        let end = envoy
+            .watch(&mut child, &mut signals, |after| {
+                has_served = true;
+                if std::mem::take(&mut is_first) {
+                    announce(after);
+                } else {
+                    eprintln!("Envoy serves again after {:.1} s", after.as_secs_f64());
+                }
+            })
+            .await;
+        let words = match end {
+            End::Asked => return stop(child).await,
+            End::Died(status) => format!("Envoy ended by itself ({status})"),
+            End::NotReady => {
+                let _ = stop(child).await;
+                format!("Envoy was not ready after {} s", START_LIMIT.as_secs())
+            }
+        };
+        if !has_served {
+            return Err(Failure::problem(format!(
+                "error: {words}; its messages are above"
+            )));
+        }
+        if started.elapsed() > STABLE {
+            wait = FIRST_WAIT;
+        }
+        eprintln!(
+            "error: {words}; starting it again in {:.1} s",
+            wait.as_secs_f64()
+        );
+        if timeout(wait, signals.any()).await.is_ok() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+impl Envoy {
+    fn start(&self) -> Result<Child, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::usage(format!(
+                "error: cannot start {}: {error}",
+                self.binary.display()
+            ))
+        };
+        let mut process = Process::new(env::current_exe().map_err(failed)?);
+        process
+            .args(launch::arguments(&self.binary))
+            .args(&self.arguments)
+            .kill_on_drop(true);
+        process.spawn().map_err(failed)
+    }
+
+    /// Waits until something ends it. Says when Envoy is ready, and when events are lost.
+    async fn watch(
+        &self,
+        child: &mut Child,
+        signals: &mut Signals,
+        mut is_ready: impl FnMut(Duration),
+    ) -> End {
+        let started = Instant::now();
+        tokio::select! {
+            ended = child.wait() => return End::Died(ended.unwrap_or_default()),
+            () = signals.any() => return End::Asked,
+            ready = self.wait_until_ready() => if !ready { return End::NotReady },
+        }
+        is_ready(started.elapsed());
+        tokio::select! {
+            ended = child.wait() => End::Died(ended.unwrap_or_default()),
+            () = signals.any() => End::Asked,
+            () = self.watch_events() => End::NotReady,
+        }
+    }
+
+    async fn wait_until_ready(&self) -> bool {
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline {
+            let answer = self.ask("/ready").await.unwrap_or_default();
+            if answer.starts_with("HTTP/1.1 200") {
+                return true;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// Says loudly that events could not be written. Envoy counts it as `filesystem.write_failed`.
+    async fn watch_events(&self) {
+        let mut lost = 0;
+        loop {
+            sleep(LOOK_PERIOD).await;
+            let answer = self.ask(WRITE_FAILURES).await;
+            let failed = answer.ok().and_then(|answer| failed_writes(&answer));
+            if let Some(failed) = failed.filter(|failed| *failed > lost) {
+                eprintln!(
+                    "error: {} write(s) to the event log {} failed; their events are lost",
+                    failed - lost,
+                    self.event_log
+                );
+                lost = failed;
+            }
+        }
+    }
+
+    /// The answer of the admin interface.
+    async fn ask(&self, path: &str) -> std::io::Result<String> {
+        let asked = async {
+            let mut stream = TcpStream::connect(self.admin.to_string()).await?;
+            let request =
+                format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.take(4096).read_to_string(&mut answer).await?;
+            Ok(answer)
+        };
+        timeout(Duration::from_secs(5), asked).await?
+    }
+}
+
+fn failed_writes(answer: &str) -> Option<u64> {
+    let line = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("filesystem.write_failed: "))?;
+    line.trim().parse().ok()
+}
+
+/// Asks Envoy to end, and makes it.
+async fn stop(mut child: Child) -> Result<ExitCode, Failure> {
+    let id = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        // Fails only for a process that is gone, which the wait below sees.
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+    if timeout(STOP_LIMIT, child.wait()).await.is_err() {
+        let killed = child.kill().await;
+        killed.map_err(|error| Failure::problem(format!("error: Envoy does not end: {error}")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Flushes what was printed: whoever waits for a line reads from a pipe.
+pub(super) fn flush() {
+    let _ = std::io::stdout().flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed_writes;
+
+    #[test]
+    fn failed_writes_are_read_from_the_statistics() {
+        let answer =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nfilesystem.write_failed: 17\n";
+        assert_eq!(failed_writes(answer), Some(17));
+        assert_eq!(failed_writes("HTTP/1.1 403 Forbidden\r\n\r\n"), None);
+    }
+}
