@@ -188,10 +188,30 @@ def shared_processes(tmp_path_factory):
     provider.stop()
 
 
+@pytest.fixture(scope="session")
+def strict_processes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("strict")
+    provider = Provider(folder, "provider")
+    gateway = Gateway(folder, policy_config(target("a", provider.url)), "--unreadable", "block")
+    yield Pair(provider, gateway)
+    gateway.stop()
+    provider.stop()
+
+
+def cleared(request, pair):
+    request.node.kt_processes = [pair.provider, pair.gateway]
+    httpx.delete(f"{pair.provider.url}/mock/requests").raise_for_status()
+    pair.gateway.events_file.write_text("")
+    return pair
+
+
 @pytest.fixture
 def pair(request, shared_processes):
     """The shared gateway, with the memory of its provider and its events cleared."""
-    request.node.kt_processes = [shared_processes.provider, shared_processes.gateway]
-    httpx.delete(f"{shared_processes.provider.url}/mock/requests").raise_for_status()
-    shared_processes.gateway.events_file.write_text("")
-    return shared_processes
+    return cleared(request, shared_processes)
+
+
+@pytest.fixture
+def strict_pair(request, strict_processes):
+    """The same for a gateway that refuses what it cannot read."""
+    return cleared(request, strict_processes)

@@ -1,7 +1,9 @@
 """Attempts to get past the policies, as data files under tests/bypass.
 
-Each entry is a request with its documented answer. `provider` says what may arrive: `nothing`, or `redacted`, a
-request in which none of the raw values stands.
+Each entry is a request with its documented answer. `provider` says what may arrive: `nothing`, `redacted`, a request in which
+none of the raw values stands, nor one of the entry's own `values`, or `unchanged`, to the byte. With an `answer` the provider says
+that, and `client` is what may come of it: `redacted`, `unchanged` or `blocked`. `unreadable` asks the gateway that refuses what it
+cannot read, and `skipped` is what its event lists.
 """
 
 import base64
@@ -22,16 +24,18 @@ def entries():
             yield pytest.param(entry, id=f"{file.stem}: {entry['name']}")
 
 
+def content_of(entry):
+    if "json" in entry:
+        return json.dumps(entry["json"]).encode()
+    return base64.b64decode(entry["base64"]) if "base64" in entry else entry["body"].encode()
+
+
 def send(gateway, entry):
     """Status and body of the answer."""
     if "raw" in entry:
         return send_raw(gateway, entry["raw"].encode())
-    if "json" in entry:
-        content = json.dumps(entry["json"]).encode()
-    else:
-        content = base64.b64decode(entry["base64"]) if "base64" in entry else entry["body"].encode()
     headers = {"content-type": "application/json", **entry.get("headers", {})}
-    answer = httpx.post(gateway.url + entry["path"], content=content, headers=headers, timeout=30)
+    answer = httpx.post(gateway.url + entry["path"], content=content_of(entry), headers=headers, timeout=30)
     return answer.status_code, answer.text
 
 
@@ -48,23 +52,44 @@ def send_raw(gateway, request):
 
 
 @pytest.mark.parametrize("entry", entries())
-def test_entry(pair, entry):
+def test_entry(request, entry):
+    pair = request.getfixturevalue("strict_pair" if "unreadable" in entry else "pair")
+    if "answer" in entry:
+        pair.provider.queue({"body": entry["answer"]})
     status, body = send(pair.gateway, entry)
     expected = entry["status"] if isinstance(entry["status"], list) else [entry["status"]]
     assert status in expected, body
     if "code" in entry:
         assert json.loads(body)["error"]["code"] == entry["code"]
-    requests = pair.provider.requests()
+    if entry.get("skipped"):
+        assert pair.gateway.events()[0]["coverage"]["skipped"] == entry["skipped"]
+    check_provider(pair.provider.requests(), entry, status)
+    if "answer" in entry:
+        check_client(body, entry)
+
+
+def check_provider(requests, entry, status):
     if entry["provider"] == "nothing" or (entry["provider"] == "redacted or nothing" and status not in (100, 200)):
         assert requests == []
         return
     assert len(requests) == 1
-    received = json.dumps(requests[0]).lower()
-    for value in RAW_VALUES:
-        assert value not in received, f"{value} arrived: {received}"
-    assert "_redacted]" in received or entry["name"] == "model that is a value"
     assert requests[0]["path"] == entry.get("path", "/v1/chat/completions")
+    if entry["provider"] == "unchanged":
+        assert requests[0]["body"] == content_of(entry).decode()
+        return
+    received = json.dumps(requests[0]).lower()
+    for value in [*RAW_VALUES, *entry.get("values", [])]:
+        assert value.lower() not in received, f"{value} arrived: {received}"
+    assert "_redacted]" in received or entry["name"] == "model that is a value"
+
+
+def check_client(body, entry):
+    if entry["client"] == "unchanged":
+        assert json.loads(body) == entry["answer"]
+    for value in entry.get("values", []):
+        assert value not in body, f"{value} arrived: {body}"
+    assert ("_REDACTED]" in body) == (entry["client"] == "redacted"), body
 
 
 def test_there_are_enough():
-    assert len(list(entries())) >= 120
+    assert len(list(entries())) >= 250
