@@ -164,7 +164,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let raw = subject.pass(self.body, &piece);
         if self.end.is_none() && !self.tally.sightings.is_trusted && !subject.is_json {
             let escaped = subject.escaped;
-            self.neighbours.text(path, Unit { raw, escaped });
+            let is_blank = subject
+                .text
+                .get(piece)
+                .is_some_and(|text| text.trim().is_empty());
+            self.neighbours.text(path, Unit { raw, escaped }, is_blank);
         }
     }
 
@@ -365,9 +369,10 @@ impl<'b, 'e> Inspector<'b, 'e> {
             }
         }
         self.judge_again(&joined.text);
-        self.defer(group.units.iter().map(|unit| unit.raw.clone()), REMOVED);
-        if self.end.is_none() && self.deferred.is_none() {
+        if self.end.is_none() {
             self.replace_joined(edits);
+        } else {
+            self.defer(group.units.iter().map(|unit| unit.raw.clone()), REMOVED);
         }
     }
 

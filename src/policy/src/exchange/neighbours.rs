@@ -39,6 +39,8 @@ pub(super) struct Neighbours {
     run_role: u64,
     /// The message that is read.
     message: Vec<Unit>,
+    /// Whether it says anything.
+    speaks: bool,
     role: u64,
     kind: u64,
     /// The list of strings that is read, and which it is.
@@ -53,13 +55,14 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Takes a text.
-    pub(super) fn text(&mut self, path: &[Step<'_>], unit: Unit) {
+    /// Takes a text. `is_blank` says that it is white space.
+    pub(super) fn text(&mut self, path: &[Step<'_>], unit: Unit, is_blank: bool) {
         match below_response(path) {
             [list, Step::Index(_), Step::Key(member), rest @ ..]
                 if is_conversation(list) && is_read(member, rest) =>
             {
                 self.message.push(unit);
+                self.speaks |= !is_blank;
             }
             [member, ..] if member.is("instructions") => self.instructions.push(unit),
             [member] if member.is("input") => self.run.units.push(unit),
@@ -108,7 +111,9 @@ impl Neighbours {
         }
         let role = if self.role == 0 { self.kind } else { self.role };
         (self.role, self.kind) = (0, 0);
-        if self.message.is_empty() {
+        if !std::mem::take(&mut self.speaks) && role != self.run_role {
+            // Nothing is said in between.
+            self.message.clear();
             return;
         }
         if role != self.run_role {
@@ -307,7 +312,8 @@ mod tests {
                     escaped,
                 };
                 neighbours.note(path, &decoded(body, &unit));
-                neighbours.text(path, unit);
+                let is_blank = decoded(body, &unit).trim().is_empty();
+                neighbours.text(path, unit, is_blank);
             }
             json::Kind::Object => neighbours.close(path),
             _ => {}
@@ -333,7 +339,7 @@ mod tests {
                 &["ab"],
             ),
             (
-                r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null},{"role":"user","content":["b","c"]}]}"#,
+                r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null},{"role":"assistant","content":" "},{"role":"user","content":["b","c"]}]}"#,
                 &["abc"],
             ),
             (r#"{"input":"b","instructions":"a"}"#, &["ab"]),

@@ -86,6 +86,10 @@ static MEMBERS: &[Member] = &[
     member("", "video_url", "video_url", Holds::Media),
     member("audio_url", "url", "audio_url.url", Holds::Media),
     member("", "audio_url", "audio_url", Holds::Media),
+    // Together, "Vision"; Ollama, "Chat"; Vercel's AI SDK.
+    member("", "image", "image", Holds::Media),
+    member("", "images", "images", Holds::Media),
+    member("", "video", "video", Holds::Media),
     // Mistral, "Document understanding".
     member("", "document_url", "document_url", Holds::Media),
     // Anthropic, "Messages", as gateways pass it on.
