@@ -43,7 +43,9 @@ impl Plugin {
         let config = engine.config();
         let (now, random) = (host::now_us(), random());
         let limit = usize::try_from(config.held_bytes).unwrap_or(usize::MAX);
-        shared::prepare(config, &secret());
+        shared::prepare(config, &new_secret());
+        // Without it ids could be guessed from their hashes.
+        let secret = shared::secret().ok_or("Envoy keeps no shared data")?;
         if config.role == Role::Policy {
             Probes::start(config);
         }
@@ -54,7 +56,7 @@ impl Plugin {
         });
         self.exchanges = Some(Rc::new(Exchanges::new(random)));
         self.held = Some(Rc::new(RefCell::new(Held::new(limit))));
-        self.ids = Some(Rc::new(CallerIds::new(shared::secret())));
+        self.ids = Some(Rc::new(CallerIds::new(secret)));
         let chain_id = format!("{now:x}-{random:016x}");
         self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
         Ok(())
@@ -144,7 +146,7 @@ fn random() -> u64 {
 }
 
 /// A key that nobody can guess: the standard library's seed has 128 bits, of which each number tells 64.
-fn secret() -> [u8; 32] {
+fn new_secret() -> [u8; 32] {
     let mut secret = [0; 32];
     for bytes in secret.chunks_mut(8) {
         bytes.copy_from_slice(&random().to_le_bytes());

@@ -536,6 +536,8 @@ impl HttpContext for PolicyStream {
             Mode::Waiting | Mode::Pass => Action::Continue,
             Mode::Whole if !self.room.hold(len) => self.reply(ErrorReply::no_room()),
             Mode::Whole if !end => {
+                // The provider's to delay, not the client's.
+                self.room.complete();
                 self.collected = len;
                 Action::Pause
             }

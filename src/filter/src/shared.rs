@@ -64,10 +64,8 @@ pub(crate) fn prepare(config: &FilterConfig, secret: &[u8]) {
 }
 
 /// The secret of this process, the same in all workers.
-pub(crate) fn secret() -> [u8; 32] {
-    host::shared(SECRET)
-        .and_then(|bytes| bytes.try_into().ok())
-        .unwrap_or_default()
+pub(crate) fn secret() -> Option<[u8; 32]> {
+    host::shared(SECRET)?.try_into().ok()
 }
 
 fn number(key: &str) -> u64 {
