@@ -7,8 +7,9 @@
 //! ([`crate::linear`]), where 0.8 is the point that about one harmless text of a hundred from unseen sources reaches.
 //! *Where it looks.* Every string of the request, whatever its role: tool results and retrieved text carry
 //! injections as readily as user text.
-//! *Limits.* English, after folding of case, width, look-alike and invisible characters; other languages hardly. Encoded
-//! text (base64, rot13) and orders without any override wording are not found. `docs/detection.md` has the figures.
+//! *What does not count.* What only speaks of an attack (`mention.rs`), and texts that the operator vouches for by their hash.
+//! *Limits.* Other languages than English have plain overrides and extractions only (`languages.rs`). Encoded text is decoded
+//! and judged (`crate::views`); orders without any override wording are left to the model. `docs/detection.md` has the figures.
 
 mod languages;
 mod mention;
