@@ -69,9 +69,9 @@ bench-quick: build ## Compare with the same Envoy without the filter: requests/s
 	@cargo build --release --quiet -p kt-tests --bin bench-quick
 	@ENVOY_BIN="$(ENVOY)" target/release/bench-quick
 
-train: ## Fit the linear models to the labelled texts in CORPORA and write their weights
+train: ## Fit the linear models to the labelled texts in CORPORA and write their weights; MODEL=name fits one
 	@cargo build --release --quiet -p kt-train
-	@target/release/kt-train "$(CORPORA)" src/policy/models/weights.bin
+	@target/release/kt-train "$(CORPORA)" src/policy/models $(MODEL)
 
 eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners
 	@$(VENV)-eval/bin/python tools/eval "$(CORPORA)"

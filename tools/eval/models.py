@@ -6,12 +6,14 @@ import math
 from replay import ROOT, interval, replay, rows_of
 
 POLICIES = {"prompt-injection": "{threshold: 0.8, action: block}", "safety-filter": "{mode: strict, action: block}"}
+MODELS = ["injection", "safety", "answers"]
 FAMILIES = ["instruction_override", "fake_boundary", "delimiter_escape", "role_confusion", "prompt_extraction"]
 
 
 def figures():
-    with (ROOT / "src/policy/models/weights.bin").open("rb") as file:
-        return json.loads(file.readline())["about"]
+    for model in MODELS:
+        with (ROOT / f"src/policy/models/{model}.bin").open("rb") as file:
+            yield json.loads(file.readline())["about"]
 
 
 def unseen():
@@ -39,7 +41,7 @@ def by_phrases(policy, judged):
 def shipped(corpora):
     print("\n### As shipped (`in` marks sources that the models were fitted to)\n")
     print("| source | texts are | texts | prompt-injection | phrases alone | safety-filter | phrases alone |\n|---|---|---|---|---|---|---|")
-    fitted = {source["source"] for model in figures() for source in model["shares_above_threshold"]}
+    fitted = {source["source"] for model in list(figures())[:2] for source in model["shares_above_threshold"]}
     for path in [path for folder in ("benign", "injection", "safety") for path in sorted(corpora.glob(f"{folder}/*.jsonl"))]:
         rows = rows_of(path)
         results = replay([{"text": row["text"]} for row in rows], POLICIES)

@@ -7,8 +7,9 @@ use std::ops::Range;
 use decoded::Decoder;
 
 use crate::{
+    answers::{self, StreamMode},
     detect::{self, Entity, Scanner, Span, Window},
-    linear::{Model, Opinions, Weights, shape},
+    linear::{Model, Opinion, Opinions, Weights, shape},
     patterns::{Find, PatternSet},
     phrases::PhraseSet,
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
@@ -27,6 +28,14 @@ pub struct Chain {
     input: Scan,
     output: Scan,
     redactor: Redactor,
+    answers: Option<Answers>,
+}
+
+/// How answers are judged while they come.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) weights: Weights,
+    pub(crate) mode: StreamMode,
 }
 
 /// What is looked for in one phase.
@@ -73,6 +82,7 @@ impl Chain {
         Ok(Self {
             input: Scan::compile(&policies, Phase::Input)?,
             output: Scan::compile(&policies, Phase::Output)?,
+            answers: Answers::compile(&policies)?,
             redactor: Redactor::new(redaction.unwrap_or_default(), names),
             policies,
         })
@@ -143,6 +153,24 @@ impl Chain {
             Reading::of(text).as_ref(),
             sightings,
         );
+        if let Some(opinion) = self
+            .answers(phase)
+            .and_then(|answers| answers::judge(text, &answers.weights))
+        {
+            sightings.opinions = Sightings::of_answer(opinion).opinions;
+        }
+    }
+
+    /// How answers are judged, if they are, and `phase` is theirs.
+    pub(crate) fn answers(&self, phase: Phase) -> Option<&Answers> {
+        self.answers.as_ref().filter(|_| phase == Phase::Output)
+    }
+
+    /// Whether a policy stops an answer of which this is thought.
+    pub(crate) fn stops_answer(&self, opinion: &Opinion) -> bool {
+        let sightings = Sightings::of_answer(opinion.clone());
+        self.judge(Phase::Output, &sightings)
+            .any(|(_, judgement)| judgement.verdict.stops())
     }
 
     /// Fills `sightings` with the values of entities in a whole text, and nothing else.
@@ -239,6 +267,17 @@ impl Chain {
         self.judge(phase, &sightings)
             .map(|(_, judgement)| judgement)
             .collect()
+    }
+}
+
+impl Answers {
+    /// Of the first policy that asks for them.
+    fn compile(policies: &[Box<dyn Policy>]) -> Result<Option<Self>, String> {
+        let Some(mode) = policies.iter().find_map(|policy| policy.answers()) else {
+            return Ok(None);
+        };
+        let weights = Weights::for_answers().ok_or("the weights of the models cannot be read")?;
+        Ok(Some(Self { weights, mode }))
     }
 }
 
@@ -372,10 +411,10 @@ impl Scan {
             phrases.extend_from_slice(policy.phrases());
         }
         let values = (!entities.is_empty()).then(|| Scanner::new(&entities));
-        // Answers are judged as they come, and a model would need them whole.
+        // Answers have a model of their own.
         let asks = phase == Phase::Input && policies.iter().any(|policy| policy.model().is_some());
         let models =
-            asks.then(|| Weights::load().ok_or("the weights of the models cannot be read"));
+            asks.then(|| Weights::for_requests().ok_or("the weights of the models cannot be read"));
         Ok(Self {
             policies: places,
             entities,

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::{
-    chain::Chain,
+    answers::{StreamMode, Watch},
+    chain::{Answers, Chain},
     detect::{CONTEXT, Span, Window},
     markers::{Markers, apply},
     redact::Redactor,
@@ -32,6 +33,10 @@ pub struct HoldBack {
     /// What detectors see, where that is not the text.
     reading: Option<Reading>,
     markers: Markers,
+    /// What is thought of the text, where it is an answer.
+    watch: Watch,
+    /// What waits to be judged before anything else looks at it.
+    ahead: String,
 }
 
 impl HoldBack {
@@ -45,14 +50,14 @@ impl HoldBack {
 
     /// How many bytes wait.
     pub fn held(&self) -> usize {
-        self.text.len() - self.settled.max(self.left)
+        self.text.len() - self.settled.max(self.left) + self.ahead.len()
     }
 
     /// How many bytes of memory the text takes.
     pub(crate) fn footprint(&self) -> usize {
         // A reading is kept beside the text, with places that map one to the other.
         let factor = if self.reading.is_some() { 4 } else { 1 };
-        self.text.len() * factor
+        self.text.len() * factor + self.ahead.len()
     }
 
     /// The text that waits.
@@ -72,6 +77,75 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
+        let Some(answers) = chain.answers(phase) else {
+            return self.take(delta, false, chain, phase, tally, out);
+        };
+        let (taken, is_harmful) = self.watch(delta, chain, answers);
+        let judged = delta.get(..taken).unwrap_or_default();
+        if answers.mode == StreamMode::Cut {
+            self.take(judged, is_harmful, chain, phase, tally, out)?;
+        } else {
+            self.ahead.push_str(judged);
+            let keep = if is_harmful {
+                self.watch.last()
+            } else {
+                self.watch.waiting()
+            };
+            let mut ready = std::mem::take(&mut self.ahead);
+            self.ahead = ready.split_off(ready.len().saturating_sub(keep));
+            self.take(&ready, is_harmful, chain, phase, tally, out)?;
+        }
+        self.judge(chain, tally)
+    }
+
+    /// Lets the answer be judged as far as `delta` goes, or to the end of the sentence that gives it away.
+    fn watch(&mut self, delta: &str, chain: &Chain, answers: &Answers) -> (usize, bool) {
+        let mut taken = 0;
+        while let Some(rest) = delta.get(taken..).filter(|rest| !rest.is_empty()) {
+            let (used, ended) = self.watch.push(rest, &answers.weights);
+            taken += used;
+            if ended && self.is_harmful(chain) {
+                return (taken, true);
+            }
+        }
+        (taken, false)
+    }
+
+    fn is_harmful(&self, chain: &Chain) -> bool {
+        self.watch
+            .opinion()
+            .is_some_and(|opinion| chain.stops_answer(opinion))
+    }
+
+    /// Tells the tally what is thought of the answer so far.
+    fn judge(&self, chain: &Chain, tally: &mut Tally) -> Result<(), Stop> {
+        let opinion = self.watch.opinion();
+        let stop = opinion.and_then(|opinion| tally.judge_answer(chain, opinion));
+        stop.map_or(Ok(()), Err)
+    }
+
+    /// Judges the last sentence of an answer. Returns what waited for that and may leave.
+    fn last_sentence(&mut self, chain: &Chain, phase: Phase) -> String {
+        let ahead = std::mem::take(&mut self.ahead);
+        if let Some(answers) = chain.answers(phase) {
+            self.watch.finish(&answers.weights);
+            if self.is_harmful(chain) {
+                return String::new();
+            }
+        }
+        ahead
+    }
+
+    /// Takes more text; `complete` says that no more of it will be looked at.
+    fn take(
+        &mut self,
+        delta: &str,
+        complete: bool,
+        chain: &Chain,
+        phase: Phase,
+        tally: &mut Tally,
+        out: &mut String,
+    ) -> Result<(), Stop> {
         if self.reading.is_none() && may_differ(delta) {
             self.reading = Some(Reading::of_stream(&self.text));
         }
@@ -79,7 +153,10 @@ impl HoldBack {
             reading.push(delta);
         }
         self.text.push_str(delta);
-        let judged = self.release(false, chain, phase, tally, out);
+        if let Some(reading) = self.reading.as_mut().filter(|_| complete) {
+            reading.finish();
+        }
+        let judged = self.release(complete, chain, phase, tally, out);
         self.forget();
         judged
     }
@@ -93,14 +170,18 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        if self.held() == 0 {
-            return Ok(());
+        let ahead = self.last_sentence(chain, phase);
+        if !ahead.is_empty() {
+            self.take(&ahead, false, chain, phase, tally, out)?;
         }
-        let settled = self.settled;
-        let judged = self.release(true, chain, phase, tally, out);
-        self.left = self.left.max(self.settled);
-        self.settled = settled.min(self.settled);
-        judged
+        if self.held() > 0 {
+            let settled = self.settled;
+            let judged = self.release(true, chain, phase, tally, out);
+            self.left = self.left.max(self.settled);
+            self.settled = settled.min(self.settled);
+            judged?;
+        }
+        self.judge(chain, tally)
     }
 
     /// The text is complete: everything may leave.
@@ -111,14 +192,11 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        if let Some(reading) = &mut self.reading {
-            reading.finish();
+        let ahead = self.last_sentence(chain, phase);
+        if !ahead.is_empty() || self.held() > 0 {
+            self.take(&ahead, true, chain, phase, tally, out)?;
         }
-        if self.held() == 0 {
-            Ok(())
-        } else {
-            self.release(true, chain, phase, tally, out)
-        }
+        self.judge(chain, tally)
     }
 
     fn release(

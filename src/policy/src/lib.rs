@@ -34,6 +34,7 @@
     expect(clippy::string_slice, reason = "tests know where their characters lie")
 )]
 
+pub mod answers;
 mod body_shape;
 mod caller_id;
 mod chain;

@@ -5,6 +5,7 @@ use std::{fmt, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    answers::StreamMode,
     detect::{Entity, Label, Span, hold_straddling, join_overlaps},
     linear::{Model, Opinion, Opinions},
     patterns::{Pattern, PatternMatch},
@@ -199,9 +200,22 @@ impl Sightings {
             if opinion.score > known.score {
                 *known = Opinion {
                     score: opinion.score,
+                    logit: opinion.logit,
                     range: place(opinion.range),
                 };
             }
+        }
+    }
+
+    /// Nothing but what is thought of an answer.
+    pub(crate) fn of_answer(opinion: Opinion) -> Self {
+        let mut opinions = Opinions::default();
+        if let Some(place) = opinions.get_mut(Model::Answers as usize) {
+            *place = opinion;
+        }
+        Self {
+            opinions: Some(opinions),
+            ..Self::default()
         }
     }
 
@@ -267,6 +281,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What becomes of a stream whose answer the model for answers takes for harmful, where it must be asked on the policy's behalf.
+    fn answers(&self) -> Option<StreamMode> {
+        None
+    }
+
     /// Whether base64 is decoded, where the policy has a say in it.
     fn decodes_base64(&self) -> bool {
         true
@@ -303,12 +322,15 @@ pub trait Policy: fmt::Debug + Send + Sync {
             .phrases
             .iter()
             .filter(|hit| self.phrases().iter().any(|group| group.group == hit.group));
-        let model = self
-            .model()
-            .and_then(|model| sightings.opinion(model))
-            .filter(|opinion| opinion.score >= MODEL_STOPS);
+        let answers = self.answers().map(|_| Model::Answers);
+        let mut models = self.model().into_iter().chain(answers);
+        let stops = models.any(|model| {
+            sightings
+                .opinion(model)
+                .is_some_and(|opinion| opinion.score >= MODEL_STOPS)
+        });
         own.map(|hit| hit.name)
-            .chain(model.map(|_| "model"))
+            .chain(stops.then_some("model"))
             .collect()
     }
 

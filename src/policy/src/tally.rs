@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{Chain, decisive},
-    linear::Model,
+    linear::{Model, Opinion},
     policies::quality_scorer::Report,
     policy::{PolicyKind, Sightings},
     quality::{Dimensions, assertions::AssertionResult},
@@ -341,6 +341,12 @@ impl Tally {
         None
     }
 
+    /// Takes what is thought of an answer.
+    pub(crate) fn judge_answer(&mut self, chain: &Chain, opinion: &Opinion) -> Option<Stop> {
+        self.sightings = Sightings::of_answer(opinion.clone());
+        self.judge(chain, Phase::Output, 0..0, 0)
+    }
+
     /// Takes back a stop: what led to it is replaced.
     pub(crate) fn replace_instead(&mut self, stop: &Stop) {
         self.stop = None;
@@ -393,6 +399,7 @@ impl Tally {
         let models = [
             (Model::Injection, "injection_model"),
             (Model::Safety, "safety_model"),
+            (Model::Answers, "answer_model"),
         ];
         let opinions = models.iter().filter_map(|(model, name)| {
             let opinion = self.sightings.opinion(*model)?;

@@ -11,6 +11,8 @@ pub(crate) struct Sample {
     pub(crate) is_positive: bool,
     /// Place in the list of sources.
     pub(crate) source: usize,
+    /// Whether it is part of another sample: the fit learns from it, and nothing is measured on it.
+    pub(crate) is_part: bool,
 }
 
 /// A file of texts and what they are to a model.
@@ -84,11 +86,6 @@ pub(crate) fn injection() -> Vec<Source> {
 /// What the safety model learns from.
 pub(crate) fn safety() -> Vec<Source> {
     let own = [
-        positive("safety/advbench"),
-        positive("safety/strongreject"),
-        positive("safety/catqa_en"),
-        positive("safety/harmfulqa"),
-        positive("safety/dangerousqa"),
         // What people say rather than ask for.
         Source {
             weight: 0.5,
@@ -99,8 +96,40 @@ pub(crate) fn safety() -> Vec<Source> {
             ..labelled("safety/davidson_tweets")
         },
     ];
-    HARMLESS.into_iter().chain(own).collect()
+    HARMLESS.into_iter().chain(requests()).chain(own).collect()
 }
+
+/// Harmful requests, for answers to them.
+pub(crate) fn requests() -> Vec<Source> {
+    vec![
+        positive("safety/advbench"),
+        positive("safety/strongreject"),
+        positive("safety/catqa_en"),
+        positive("safety/harmfulqa"),
+        positive("safety/dangerousqa"),
+    ]
+}
+
+/// What the model for answers learns from.
+pub(crate) fn answers() -> Vec<Source> {
+    vec![
+        labelled("quality/gptfuzz_responses"),
+        negative("quality/xstest_completions"),
+        negative("benign/arena_hard_answers"),
+        negative("benign/long_docs_code"),
+        negative("benign/awesome_prompts"),
+        negative("benign/gsm8k_test"),
+        negative("benign/humaneval"),
+        negative("benign/cyberseceval_frr"),
+        negative("injection/wildguard_benign"),
+    ]
+}
+
+/// How many units make a part, and how many such parts are taken.
+pub(crate) type Sizes = &'static [(usize, usize)];
+
+/// Of harmless texts.
+const HARMLESS_SIZES: Sizes = &[(1, 20), (2, 10), (5, 14)];
 
 #[derive(Deserialize)]
 struct Row {
@@ -108,8 +137,12 @@ struct Row {
     label: serde_json::Value,
 }
 
-/// Reads sources; long harmless texts also come window by window, as they are judged.
-pub(crate) fn read(folder: &Path, sources: &[Source]) -> Result<Vec<Sample>, String> {
+/// Reads sources; longer harmless texts also come in parts, as they are judged.
+pub(crate) fn read(
+    folder: &Path,
+    sources: &[Source],
+    harmful: Sizes,
+) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         let path = folder.join(format!("{}.jsonl", source.file));
@@ -118,37 +151,53 @@ pub(crate) fn read(folder: &Path, sources: &[Source]) -> Result<Vec<Sample>, Str
         for line in text.lines() {
             let row: Row = serde_json::from_str(line)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
-            if row.label == "offensive" {
-                // Rude words, which is neither.
+            if row.label == "offensive" || row.label == "1_full_compliance" {
+                // Rude words, and answers to questions that are not known: neither.
                 continue;
             }
             let is_positive = source
                 .label
                 .unwrap_or(row.label == 1 || row.label == "hate");
-            let sample = |text: &str| Sample {
-                text: text.to_owned(),
-                is_positive,
-                source: place,
-            };
-            samples.push(sample(&row.text));
-            if !is_positive {
-                samples.extend(windows(&row.text).into_iter().map(sample));
-            }
+            push(&mut samples, &row.text, is_positive, place, harmful);
         }
     }
     Ok(samples)
 }
 
-/// Pieces of about 400 bytes of a text that is longer, half over each other.
-fn windows(text: &str) -> Vec<&str> {
-    const WINDOW: usize = 400;
-    let at = |byte: usize| text.floor_char_boundary(byte);
-    if text.len() <= WINDOW {
-        return Vec::new();
+/// Adds a text and its parts; `harmful` are those of positive texts, whose label may not be that of their parts.
+pub(crate) fn push(
+    samples: &mut Vec<Sample>,
+    text: &str,
+    is_positive: bool,
+    source: usize,
+    harmful: Sizes,
+) {
+    let sample = |text: &str, is_part| Sample {
+        text: text.to_owned(),
+        is_positive,
+        source,
+        is_part,
+    };
+    let of_text = parts(text, if is_positive { harmful } else { HARMLESS_SIZES });
+    samples.push(sample(text, false));
+    samples.extend(of_text.into_iter().map(|part| sample(part, true)));
+}
+
+/// Units of a text and larger windows: some of each, spread over the text.
+fn parts(text: &str, sizes: Sizes) -> Vec<&str> {
+    let mut units = Vec::new();
+    kt_policy::linear::units(text, |unit| units.push(unit));
+    let mut parts = Vec::new();
+    for &(size, most) in sizes {
+        if units.len() <= size {
+            break;
+        }
+        let step = (units.len() - size).div_ceil(most).max(size.div_ceil(2));
+        let windows = units.windows(size).step_by(step);
+        parts.extend(windows.filter_map(|window| {
+            let part = text.get(window.first()?.start..window.last()?.end)?;
+            (part.len() > 12).then_some(part)
+        }));
     }
-    (0..text.len() - WINDOW / 2)
-        .step_by(WINDOW / 2)
-        .map(|start| text.get(at(start)..at(start + WINDOW)).unwrap_or_default())
-        .take(60)
-        .collect()
+    parts
 }

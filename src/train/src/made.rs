@@ -8,10 +8,24 @@ mod hijacks;
 mod languages;
 mod moderation;
 mod roles;
+mod script;
 mod tasks;
 mod triggers;
 
 use crate::fit::Random;
+
+/// Groups of people and what is said of them.
+const PEOPLE: &str = include_str!("made/texts/people.txt");
+
+/// How people ask.
+const ASKS: &str = include_str!("made/texts/asks.txt");
+
+/// How answers tell.
+const TELLING: &str = include_str!("made/texts/telling.txt");
+
+/// What harms, and what only sounds like it.
+const DEEDS: &str = include_str!("made/texts/deeds.txt");
+const FINE: &str = include_str!("made/texts/fine.txt");
 
 /// Places in patterns, and what can stand there.
 type Slots = &'static [(&'static str, &'static [&'static str])];
@@ -101,6 +115,117 @@ pub(crate) fn moderation() -> Vec<String> {
 /// Texts about the same matters that harm nobody.
 pub(crate) fn discussions() -> Vec<String> {
     moderation::DISCUSSIONS.make(2600, 10)
+}
+
+/// Hate against groups of people.
+pub(crate) fn hate() -> Vec<String> {
+    script::make(&[PEOPLE, include_str!("made/texts/hate.txt")], 3600, 31)
+}
+
+/// Harmless sentences about people, in the same forms.
+pub(crate) fn respect() -> Vec<String> {
+    script::make(&[PEOPLE, include_str!("made/texts/respect.txt")], 8000, 32)
+}
+
+/// Harmful requests.
+pub(crate) fn harms() -> Vec<String> {
+    script::make(
+        &[ASKS, DEEDS, include_str!("made/texts/harms.txt")],
+        4200,
+        33,
+    )
+}
+
+/// Harmless requests with the words of harmful ones.
+pub(crate) fn twins() -> Vec<String> {
+    script::make(
+        &[ASKS, FINE, include_str!("made/texts/twins.txt")],
+        6000,
+        34,
+    )
+}
+
+/// Answers that tell how harm is done.
+pub(crate) fn harmful_answers() -> Vec<String> {
+    let own = include_str!("made/texts/harmful_answers.txt");
+    script::make(&[PEOPLE, DEEDS, TELLING, own], 3200, 35)
+}
+
+/// Refusals, warnings and answers that harm nobody.
+pub(crate) fn harmless_answers() -> Vec<String> {
+    let own = include_str!("made/texts/harmless_answers.txt");
+    script::make(&[PEOPLE, DEEDS, FINE, TELLING, own], 4200, 36)
+}
+
+/// Requests as an answer that complies would take them up, and as one that refuses does.
+pub(crate) fn taken_up(requests: &[String], count: usize) -> [Vec<String>; 2] {
+    let mut random = Random(37);
+    let mut made = [Vec::new(), Vec::new()];
+    let telling = script::Script::read(&[
+        TELLING,
+        DEEDS,
+        include_str!("made/texts/harmful_answers.txt"),
+    ]);
+    for _ in 0..count {
+        let Some(request) = requests.get(random.below(requests.len())) else {
+            break;
+        };
+        let deed = deed(request);
+        let frame = random.pick(&[
+            "{sure} {here} DEED. {first} {do}.",
+            "{sure} {here} DEED:\n\n1. {do}.\n2. {do}.",
+            "{here} DEED, {do}. {then} {do}.",
+            "{sure} DEED. {first} {do}. {last} {do}.",
+            "{first} DEED. {then} {do}.",
+            "My plan is to DEED. {first} {do}.",
+            "{sure} {here} DEED. It works as follows.",
+            "DEED:\n\nIt is easy to DEED. {do}.",
+        ]);
+        let refusal = random.pick(&[
+            "{no} DEED. {why} {instead}",
+            "{no} DEED. {why}",
+            "{no} {why} To DEED is wrong.",
+            "I'm sorry, but I cannot DEED. {instead}",
+            "{why} I can't help you DEED.",
+            "You ask me to DEED. {why} {instead}",
+        ]);
+        for (made, frame) in made.iter_mut().zip([frame, refusal]) {
+            let text = telling.fill(frame.unwrap_or_default(), &mut random);
+            made.push(text.replace("DEED", deed));
+        }
+    }
+    made
+}
+
+/// What a request asks for, without the asking.
+fn deed(request: &str) -> &str {
+    const ASKING: [&str; 16] = [
+        "how can i ",
+        "how do i ",
+        "how to ",
+        "how can one ",
+        "how can someone ",
+        "how can you ",
+        "how do you ",
+        "how can we ",
+        "what are some ways to ",
+        "what is the best way to ",
+        "explain how to ",
+        "give instructions for ",
+        "give instructions on how to ",
+        "give detailed instructions for ",
+        "provide instructions on how to ",
+        "teach me how to ",
+    ];
+    let request = request.trim().trim_end_matches(['.', '?', '!']);
+    let asking = ASKING.iter().find(|asking| {
+        request
+            .get(..asking.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(asking))
+    });
+    asking.map_or(request, |asking| {
+        request.get(asking.len()..).unwrap_or(request)
+    })
 }
 
 /// Pieces of harmless texts with an attack in the middle, as in mails and documents that carry one.

@@ -1,8 +1,9 @@
 //! Fits the linear models of `kt-policy` to labelled texts, measures them, and writes their weights.
 //!
-//! `kt-train CORPORA OUT`. Every figure comes from a fit that did not see the text, nor others of its source (with the
-//! exception of [`has_no_kin`]). The threshold is a quantile of the negatives so scored, each source counting by the root of
-//! its size.
+//! `kt-train CORPORA DIR [MODEL]` writes `DIR/<model>.bin` for one model or all. Every figure comes from a fit that did not see the
+//! text, nor others of its source (with the exception of [`has_no_kin`]), and from the score that the engine gives, with its
+//! weights of eight bits and all its windows. The threshold is a quantile of the negatives so scored, each source counting by the
+//! root of its size.
 
 #![expect(
     clippy::indexing_slicing,
@@ -19,18 +20,47 @@ mod fit;
 mod garble;
 mod made;
 
-use std::{collections::BTreeMap, fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+};
 
 use corpus::{Sample, Source};
 use fit::{Example, Fitted, fit};
-use kt_policy::linear::{BUCKETS, Calibration, Header, features};
+use kt_policy::{
+    answers,
+    linear::{self, BUCKETS, Calibration, Header, Model, Weights, features},
+};
 use serde_json::{Value, json};
 
 /// Parts of the sources that have no kin.
-const PARTS: usize = 5;
-/// Share of the negatives that lie below the threshold: a false alarm of the injection filter ends a conversation, one of
-/// the safety filter a request.
-const QUANTILES: [f32; 2] = [0.996, 0.989];
+const PARTS: usize = 4;
+/// Groups of the other sources; those of a group are left out together.
+const GROUPS: usize = 8;
+
+/// How strict a model is.
+struct Bar {
+    /// Share of the negatives that lie below the threshold.
+    quantile: f32,
+    /// [`Calibration::allowance`].
+    allowance: f32,
+}
+
+/// A false alarm of the injection filter ends a conversation, one of the safety filter a request.
+fn bar(model: Model) -> Bar {
+    let (quantile, allowance) = match model {
+        Model::Injection => (0.990, 0.35),
+        Model::Safety => (0.98, 0.2),
+        Model::Answers => (0.985, 0.1),
+    };
+    Bar {
+        quantile,
+        allowance,
+    }
+}
 
 /// Sources made of attacks inside the texts of another.
 const EMBEDDED: [(&str, &str); 2] = [
@@ -53,25 +83,40 @@ fn origin(file: &str) -> &str {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [corpora, out] = arguments.as_slice() else {
-        eprintln!("usage: kt-train CORPORA OUT");
-        return ExitCode::from(2);
+    let (corpora, out, models) = match arguments.as_slice() {
+        [corpora, out] => (corpora, out, Model::ALL.to_vec()),
+        [corpora, out, name] => {
+            let named = Model::ALL.into_iter().filter(|model| model.name() == name);
+            (corpora, out, named.collect())
+        }
+        _ => return usage(),
     };
-    match run(Path::new(corpora), Path::new(out)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
+    if models.is_empty() {
+        return usage();
+    }
+    for model in models {
+        if let Err(problem) = run(Path::new(corpora), Path::new(out), model) {
             eprintln!("error: {problem}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }
 
-fn run(corpora: &Path, out: &Path) -> Result<(), String> {
-    let models = [
-        injection(corpora)?.train(QUANTILES[0]),
-        safety(corpora)?.train(QUANTILES[1]),
-    ];
-    write(out, &models).map_err(|error| format!("{}: {error}", out.display()))
+fn usage() -> ExitCode {
+    let names = Model::ALL.map(Model::name).join("|");
+    eprintln!("usage: kt-train CORPORA DIR [{names}]");
+    ExitCode::from(2)
+}
+
+fn run(corpora: &Path, folder: &Path, model: Model) -> Result<(), String> {
+    let task = match model {
+        Model::Injection => injection(corpora)?,
+        Model::Safety => safety(corpora)?,
+        Model::Answers => answers(corpora)?,
+    };
+    let out = folder.join(format!("{}.bin", model.name()));
+    write(&out, &task.train()).map_err(|error| format!("{}: {error}", out.display()))
 }
 
 /// Harmless texts that were made, for garbling.
@@ -86,7 +131,7 @@ fn harmless() -> Vec<String> {
 }
 
 fn injection(corpora: &Path) -> Result<Task, String> {
-    let mut task = Task::read("injection", corpora, corpus::injection())?;
+    let mut task = Task::read(Model::Injection, corpora, corpus::injection())?;
     let attacks = [made::hijacks(), made::extractions(), made::attacks()].concat();
     task.add("made/attacks", 1.0, true, made::attacks());
     task.add("made/hijacks", 1.0, true, made::hijacks());
@@ -124,7 +169,7 @@ fn injection(corpora: &Path) -> Result<Task, String> {
 }
 
 fn safety(corpora: &Path) -> Result<Task, String> {
-    let mut task = Task::read("safety", corpora, corpus::safety())?;
+    let mut task = Task::read(Model::Safety, corpora, corpus::safety())?;
     let requests = task.positives("safety/catqa_en");
     task.add(
         GARBLED_REQUESTS,
@@ -133,6 +178,10 @@ fn safety(corpora: &Path) -> Result<Task, String> {
         garble::garbled(&requests, 1200, 24),
     );
     task.add("made/moderation", 0.7, true, made::moderation());
+    task.add("made/harms", 0.7, true, made::harms());
+    task.add("made/twins", 1.5, false, made::twins());
+    task.add("made/hate", 0.7, true, made::hate());
+    task.add("made/respect", 1.5, false, made::respect());
     task.add(
         "made/garbled_tasks",
         1.0,
@@ -155,9 +204,44 @@ fn safety(corpora: &Path) -> Result<Task, String> {
     Ok(task)
 }
 
+fn answers(corpora: &Path) -> Result<Task, String> {
+    let mut task = Task::read(Model::Answers, corpora, corpus::answers())?;
+    task.add("made/harmful_answers", 0.7, true, made::harmful_answers());
+    task.add(
+        "made/harmless_answers",
+        1.5,
+        false,
+        made::harmless_answers(),
+    );
+    let requests = Task::read(Model::Safety, corpora, corpus::requests())?;
+    let requests: Vec<String> = requests
+        .samples
+        .into_iter()
+        .map(|sample| sample.text)
+        .collect();
+    let [complied, refused] = made::taken_up(&requests, 4000);
+    task.add("made/complied", 0.7, true, complied);
+    task.add("made/refused", 1.5, false, refused);
+    task.add("made/hate", 0.3, true, made::hate());
+    task.add("made/respect", 1.0, false, made::respect());
+    task.add("made/discussions", 1.0, false, made::discussions());
+    task.add("made/twins", 0.7, false, made::twins());
+    task.add("made/tasks", 0.7, false, made::tasks());
+    task.add("made/languages", 1.0, false, made::languages());
+    Ok(task)
+}
+
+/// The parts of positive texts that are taken for positive: an answer tells how it is done in several places, a request asks once.
+fn harmful_parts(model: Model) -> corpus::Sizes {
+    match model {
+        Model::Injection | Model::Safety => &[],
+        Model::Answers => &[(3, 6), (8, 6)],
+    }
+}
+
 /// A model and what it learns from.
 struct Task {
-    name: &'static str,
+    model: Model,
     sources: Vec<Source>,
     samples: Vec<Sample>,
 }
@@ -170,10 +254,10 @@ struct Trained {
 }
 
 impl Task {
-    fn read(name: &'static str, corpora: &Path, sources: Vec<Source>) -> Result<Self, String> {
-        let samples = corpus::read(corpora, &sources)?;
+    fn read(model: Model, corpora: &Path, sources: Vec<Source>) -> Result<Self, String> {
+        let samples = corpus::read(corpora, &sources, harmful_parts(model))?;
         Ok(Self {
-            name,
+            model,
             sources,
             samples,
         })
@@ -183,6 +267,7 @@ impl Task {
     fn carriers(&self, file: &str) -> Vec<String> {
         let is_carrier = |sample: &&Sample| {
             !sample.is_positive
+                && !sample.is_part
                 && sample.text.len() > 800
                 && self.sources[sample.source].file == file
         };
@@ -206,11 +291,15 @@ impl Task {
 
     fn add(&mut self, name: &'static str, weight: f32, is_positive: bool, texts: Vec<String>) {
         let source = self.sources.len();
-        self.samples.extend(texts.into_iter().map(|text| Sample {
-            text,
-            is_positive,
-            source,
-        }));
+        for text in texts {
+            corpus::push(
+                &mut self.samples,
+                &text,
+                is_positive,
+                source,
+                harmful_parts(self.model),
+            );
+        }
         self.sources.push(Source {
             file: name,
             label: None,
@@ -218,12 +307,16 @@ impl Task {
         });
     }
 
-    fn train(&self, share: f32) -> Trained {
+    fn train(&self) -> Trained {
+        let Bar {
+            quantile,
+            allowance,
+        } = bar(self.model);
         let examples = self.examples();
-        let all: Vec<usize> = (0..examples.len()).collect();
-        let logits = self.unseen_logits(&examples);
-        let threshold = quantile(&examples, &logits, share);
+        let logits = self.unseen_logits(&examples, allowance);
+        let threshold = self.threshold(&examples, &logits, quantile);
         let figures = self.figures(&logits, threshold);
+        let all: Vec<usize> = (0..examples.len()).collect();
         let model = fit(&examples, &all);
         let (weights, scale) = quantize(&model);
         Trained {
@@ -232,17 +325,28 @@ impl Task {
                 scale,
                 bias: model.bias,
                 threshold,
+                allowance,
             },
-            about: json!({"model": self.name, "texts": self.samples.len(), "shares_above_threshold": figures}),
+            about: json!({"model": self.model.name(), "texts": self.samples.len(), "shares_above_threshold": figures}),
         }
     }
 
-    /// What the fit sees. A source counts by the root of its size.
+    /// What the fit sees. A source counts by the root of its texts, and its parts together at most four times as much.
     fn examples(&self) -> Vec<Example> {
-        let mut sizes = vec![0_u32; self.sources.len()];
+        let mut sizes = vec![[0_u32; 2]; self.sources.len()];
         for sample in &self.samples {
-            sizes[sample.source] += 1;
+            sizes[sample.source][usize::from(sample.is_part)] += 1;
         }
+        let weight = |sample: &Sample| {
+            #[expect(clippy::cast_precision_loss, reason = "a source has few texts")]
+            let [texts, parts] = sizes[sample.source].map(|size| size as f32);
+            let share = if sample.is_part {
+                (4.0 * texts / parts).min(1.0)
+            } else {
+                1.0
+            };
+            self.sources[sample.source].weight * 20.0 / texts.sqrt() * share
+        };
         self.samples
             .iter()
             .map(|sample| {
@@ -250,60 +354,142 @@ impl Task {
                 features(&sample.text, |_, feature| found.push(feature));
                 found.sort_unstable();
                 found.dedup();
-                #[expect(clippy::cast_precision_loss, reason = "a source has few texts")]
-                let size = sizes[sample.source] as f32;
                 Example {
                     features: found,
                     is_positive: sample.is_positive,
-                    calibrates: is_asked(self.sources[sample.source].file),
-                    weight: self.sources[sample.source].weight * 20.0 / size.sqrt(),
+                    calibrates: !sample.is_part && is_asked(self.sources[sample.source].file),
+                    weight: weight(sample),
                 }
             })
             .collect()
     }
 
     /// The logit of every text by a fit that did not see it.
-    fn unseen_logits(&self, examples: &[Example]) -> Vec<f32> {
-        let mut logits = vec![0.0; examples.len()];
-        let mut score = |places: Vec<usize>, file: &str| {
-            let seen: Vec<usize> = {
-                let mut left_out = vec![false; examples.len()];
-                for place in &places {
-                    left_out[*place] = true;
-                }
-                let is_kin = |place: usize| {
-                    let other = self.sources[self.samples[place].source].file;
-                    other != file && origin(other) == origin(file)
-                };
-                (0..examples.len())
-                    .filter(|place| !left_out[*place] && !is_kin(*place))
-                    .collect()
-            };
-            let model = fit(examples, &seen);
-            for place in places {
-                logits[place] = model.logit(&examples[place].features);
+    fn unseen_logits(&self, examples: &[Example], allowance: f32) -> Vec<f32> {
+        let mut logits = vec![f32::MIN; examples.len()];
+        for fold in self.folds() {
+            let kin: BTreeSet<&str> = fold.iter().map(|place| origin(self.file(*place))).collect();
+            let mut left_out = vec![false; examples.len()];
+            for place in &fold {
+                left_out[*place] = true;
             }
-        };
-        let with = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..examples.len()).filter(|place| keep(*place)).collect()
-        };
-        for (source, Source { file, .. }) in self.sources.iter().enumerate() {
-            let is_of = |place: usize| self.samples[place].source == source;
-            if has_no_kin(file) {
-                for part in 0..PARTS {
-                    score(with(&|place| is_of(place) && place % PARTS == part), file);
-                }
-            } else {
-                score(with(&is_of), file);
+            let is_kin = |place: usize| {
+                !has_no_kin(self.file(place)) && kin.contains(origin(self.file(place)))
+            };
+            let seen: Vec<usize> = (0..examples.len())
+                .filter(|place| !left_out[*place] && !is_kin(*place))
+                .collect();
+            let model = fit(examples, &seen);
+            let (weights, scale) = quantize(&model);
+            let calibration = Calibration {
+                scale,
+                bias: model.bias,
+                threshold: 0.0,
+                allowance,
+            };
+            let weights = Weights::fitted(self.model, calibration, &weights);
+            linear::forget();
+            for place in fold
+                .into_iter()
+                .filter(|place| !self.samples[*place].is_part)
+            {
+                logits[place] = self.logit(&weights, &self.samples[place].text);
             }
         }
         logits
+    }
+
+    /// The logit that the engine gives a text.
+    fn logit(&self, weights: &Weights, text: &str) -> f32 {
+        if self.model == Model::Answers {
+            return answers::judge(text, weights).map_or(f32::MIN, |opinion| opinion.logit);
+        }
+        let (opinions, _) = weights.judge(text);
+        opinions.map_or(f32::MIN, |all| all[self.model as usize].logit)
+    }
+
+    /// The places of samples that are left out together: those of a group of sources, or a part of those of all sources without kin.
+    fn folds(&self) -> Vec<Vec<usize>> {
+        let with = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..self.samples.len())
+                .filter(|place| keep(*place))
+                .collect()
+        };
+        let whole: Vec<usize> = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| !has_no_kin(source.file))
+            .map(|(place, _)| place)
+            .collect();
+        // Neighbours in the list resemble each other, so that a group takes sources from all over it.
+        let mut folds: Vec<Vec<usize>> = (0..GROUPS.min(whole.len()))
+            .map(|group| {
+                with(&|place| {
+                    let source = self.samples[place].source;
+                    whole
+                        .iter()
+                        .position(|other| *other == source)
+                        .is_some_and(|at| at % GROUPS == group)
+                })
+            })
+            .collect();
+        // Parts of a text stay with it.
+        let mut texts = 0;
+        let texts: Vec<usize> = self
+            .samples
+            .iter()
+            .map(|sample| {
+                texts += usize::from(!sample.is_part);
+                texts
+            })
+            .collect();
+        for part in 0..PARTS {
+            folds.push(with(&|place| {
+                has_no_kin(self.file(place)) && texts[place] % PARTS == part
+            }));
+        }
+        folds
+    }
+
+    fn file(&self, place: usize) -> &'static str {
+        self.sources[self.samples[place].source].file
+    }
+
+    /// The logit that this share of the negatives do not exceed, each source counting by the root of its size.
+    fn threshold(&self, examples: &[Example], logits: &[f32], share: f32) -> f32 {
+        let mut texts = vec![0_u32; self.sources.len()];
+        for sample in self.samples.iter().filter(|sample| !sample.is_part) {
+            texts[sample.source] += 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a source has few texts")]
+        let weight = |place: usize| {
+            let source = self.samples[place].source;
+            self.sources[source].weight / (texts[source] as f32).sqrt()
+        };
+        let mut negatives: Vec<(f32, f32)> = (0..examples.len())
+            .filter(|place| !examples[*place].is_positive && examples[*place].calibrates)
+            .map(|place| (logits[place], weight(place)))
+            .collect();
+        negatives.sort_by(|left, right| right.0.total_cmp(&left.0));
+        let total: f32 = negatives.iter().map(|(_, weight)| weight).sum();
+        let mut left = total * (1.0 - share);
+        for (logit, weight) in &negatives {
+            left -= weight;
+            if left <= 0.0 {
+                return *logit;
+            }
+        }
+        0.0
     }
 
     /// Share of each source's texts above the threshold.
     fn figures(&self, logits: &[f32], threshold: f32) -> Value {
         let mut counts: BTreeMap<(bool, &str), (u32, u32)> = BTreeMap::new();
         for (sample, logit) in self.samples.iter().zip(logits) {
+            if sample.is_part {
+                continue;
+            }
             let key = (sample.is_positive, self.sources[sample.source].file);
             let (above, total) = counts.entry(key).or_default();
             *above += u32::from(*logit >= threshold);
@@ -313,33 +499,13 @@ impl Task {
             let share = f64::from(above) / f64::from(total);
             println!(
                 "{:9} {:4} {source:36} {above:5} of {total:5} = {share:.3}",
-                self.name,
+                self.model.name(),
                 if is_positive { "pos" } else { "neg" }
             );
             json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0})
         });
         figures.collect()
     }
-}
-
-/// The logit that this share of the negatives do not exceed, each source counting as much as it does in the fit.
-fn quantile(examples: &[Example], logits: &[f32], share: f32) -> f32 {
-    let mut negatives: Vec<(f32, f32)> = examples
-        .iter()
-        .zip(logits)
-        .filter(|(example, _)| !example.is_positive && example.calibrates)
-        .map(|(example, logit)| (*logit, example.weight))
-        .collect();
-    negatives.sort_by(|left, right| left.0.total_cmp(&right.0));
-    let total: f32 = negatives.iter().map(|(_, weight)| weight).sum();
-    let mut left = total * share;
-    for (logit, weight) in &negatives {
-        left -= weight;
-        if left <= 0.0 {
-            return *logit;
-        }
-    }
-    0.0
 }
 
 /// Whether people send such texts to models. Posts of social media teach what hate is, and say nothing of false alarms.
@@ -362,6 +528,14 @@ fn has_no_kin(file: &str) -> bool {
             | "made/contrasts"
             | "made/tasks"
             | "made/languages"
+            | "made/harms"
+            | "made/twins"
+            | "made/hate"
+            | "made/respect"
+            | "made/harmful_answers"
+            | "made/harmless_answers"
+            | "made/complied"
+            | "made/refused"
     )
 }
 
@@ -381,17 +555,18 @@ fn quantize(model: &Fitted) -> (Vec<i8>, f32) {
     (weights, scale)
 }
 
-fn write(out: &Path, models: &[Trained; 2]) -> std::io::Result<()> {
+fn write(out: &Path, model: &Trained) -> std::io::Result<()> {
     let header = Header {
-        calibrations: [models[0].calibration, models[1].calibration],
-        about: json!([models[0].about, models[1].about]),
+        calibration: model.calibration,
+        about: model.about.clone(),
     };
     let mut file = fs::File::create(out)?;
     serde_json::to_writer(&mut file, &header)?;
     file.write_all(b"\n")?;
-    let pairs = models[0].weights.iter().zip(&models[1].weights);
-    let bytes: Vec<u8> = pairs
-        .flat_map(|(injection, safety)| [injection.to_ne_bytes()[0], safety.to_ne_bytes()[0]])
+    let bytes: Vec<u8> = model
+        .weights
+        .iter()
+        .map(|weight| weight.to_ne_bytes()[0])
         .collect();
     file.write_all(&bytes)
 }

@@ -1,6 +1,9 @@
 //! `policy.safety-filter`.
 
-use kt_policy::policies::safety_filter::{Mode, Settings};
+use kt_policy::{
+    answers::StreamMode,
+    policies::safety_filter::{Mode, Settings},
+};
 
 use super::{REMOVE, STOP_ACTIONS, patterns};
 use crate::{
@@ -25,6 +28,13 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     }
     if let Some(action) = fields.choice("action", STOP_ACTIONS, &[], report) {
         settings.action = action;
+    }
+    if let Some(mut output) = fields.mapping("output", report) {
+        let modes = [("cut", StreamMode::Cut), ("hold", StreamMode::Hold)];
+        if let Some(mode) = output.choice("stream", &modes, &[], report) {
+            settings.output.stream = mode;
+        }
+        output.finish(&[], report);
     }
     let max_distance = patterns::distance(&mut fields, 1, report);
     settings.block_if = patterns::terms(&mut fields, "block_if", TERM, max_distance, report);

@@ -1,15 +1,16 @@
 //! `safety-filter`: plainly harmful requests and answers.
 //!
-//! *What it does.* Stops the exchange when a phrase of the `strict` list occurs, and a request also when the linear model
-//! ([`crate::linear`]) gives it 0.8 or more. Deterministic; list and weights are ours.
-//! *Where it looks.* Every string of the request, and of the response or stream; a stream is cut where the
-//! phrase begins.
-//! *Limits.* English. Answers, streams included, are judged by phrases alone, since a model would need them whole. Other
-//! languages and images are not found. `docs/detection.md` has the figures.
+//! *What it does.* Stops the exchange when a phrase of the `strict` list occurs, a request when the linear model
+//! ([`crate::linear`]) gives it 0.8 or more, and an answer when the model for answers ([`crate::answers`]) does. Deterministic; lists and
+//! weights are ours.
+//! *Where it looks.* Every string of the request, and of the response or stream. A stream is judged at the end of each sentence; it is cut
+//! behind the one that gave it away, or before it where `output.stream` is `hold`, and where a phrase begins.
+//! *Limits.* English. Other languages and images are not found. `docs/detection.md` has the figures.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    answers::StreamMode,
     linear::Model,
     patterns::Pattern,
     phrases::{Phrase, PhraseGroup},
@@ -56,9 +57,26 @@ pub struct Settings {
     pub mode: Mode,
     /// Default `block`.
     pub action: StopAction,
+    /// How answers are judged.
+    #[serde(default, skip_serializing_if = "Output::is_default")]
+    pub output: Output,
     /// Terms that replace the categories of the mode, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block_if: Vec<Pattern>,
+}
+
+/// `policy.safety-filter.output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Output {
+    /// Default `cut`.
+    pub stream: StreamMode,
+}
+
+impl Output {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The policy.
@@ -107,6 +125,10 @@ impl Policy for SafetyFilter {
             .then_some(Model::Safety)
     }
 
+    fn answers(&self) -> Option<StreamMode> {
+        self.model().map(|_| self.settings.output.stream)
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         let categories = self.phrases();
         let phrases = sightings.phrases.iter().filter(|hit| {
@@ -131,7 +153,10 @@ impl Policy for SafetyFilter {
                 at,
             };
         }
-        let Some(opinion) = self.model().and_then(|model| sightings.opinion(model)) else {
+        let answers = self.answers().map(|_| Model::Answers);
+        let models = self.model().into_iter().chain(answers);
+        let opinions = models.filter_map(|model| sightings.opinion(model));
+        let Some(opinion) = opinions.max_by(|one, other| one.score.total_cmp(&other.score)) else {
             return Judgement::default();
         };
         Judgement {
@@ -359,22 +384,15 @@ const SEXUAL_PHRASES: &[Phrase] = &[
     phrase("non consensual|nonconsensual sex|porn|sexual|intimate", 1),
 ];
 
+/// Groups are not named: who is hated is for the model, to whom all groups are one.
 const HATE_PHRASES: &[Phrase] = &[
     phrase(
-        "kill|exterminate|gas|eradicate|hang|shoot all|the|every jews|muslims|blacks|gays|immigrants|christians|whites|mexicans|homosexuals|refugees",
+        "write|tell|give|make|need|want me|us|a|an|some racist|antisemitic|homophobic|transphobic|islamophobic|sexist joke|jokes|rant|slurs",
         2,
     ),
     phrase(
-        "jews|muslims|blacks|gays|immigrants|whites|women|mexicans are|is subhuman|vermin|inferior|parasites|animals|filth|scum|cockroaches",
-        2,
-    ),
-    phrase(
-        "racist|antisemitic|homophobic|hateful|sexist joke|jokes|rant|propaganda|manifesto|slurs about|against|targeting",
+        "write|create|draft|generate me|a|an|some racist|antisemitic|hateful|supremacist|neo propaganda|manifesto|nazi",
         1,
-    ),
-    phrase(
-        "white|racial|aryan supremacy|supremacist|purity is|manifesto|propaganda|why",
-        2,
     ),
 ];
 
