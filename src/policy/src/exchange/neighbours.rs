@@ -37,6 +37,8 @@ pub(super) struct Neighbours {
     /// Messages of one role in a row.
     run: Group,
     run_role: u64,
+    /// Whether they are what the model is asked; an answer repeats `instructions`, but does not go on from them.
+    is_input: bool,
     /// The message that is read.
     message: Vec<Unit>,
     /// Whether it says anything.
@@ -65,7 +67,10 @@ impl Neighbours {
                 self.speaks |= !is_blank;
             }
             [member, ..] if member.is("instructions") => self.instructions.push(unit),
-            [member] if member.is("input") => self.run.units.push(unit),
+            [member] if member.is("input") => {
+                self.is_input = true;
+                self.run.units.push(unit);
+            }
             [member] | [member, Step::Index(_)] if member.is("prompt") || member.is("suffix") => {
                 self.prompt.units.push(unit);
             }
@@ -120,12 +125,13 @@ impl Neighbours {
             self.finish_run();
         }
         self.run_role = role;
+        self.is_input = list.is("input");
         self.run.turn = Some(*turn);
         self.run.units.append(&mut self.message);
     }
 
     fn finish_run(&mut self) {
-        if self.first.is_empty() {
+        if self.first.is_empty() && self.is_input {
             self.first.clone_from(&self.run.units);
         }
         finish(&mut self.run, &mut self.done);
@@ -379,6 +385,7 @@ mod tests {
             r#"{"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"}]}"#,
             r#"{"messages":[{"role":"user","name":"x","content":"a"}],"user":"b","tools":[{"function":{"description":"c"}},{"function":{"description":"d"}}]}"#,
             r#"{"choices":[{"message":{"content":"a"}},{"message":{"content":"b"}}]}"#,
+            r#"{"instructions":"a","output":[{"type":"message","content":[{"text":"b"}]}]}"#,
         ] {
             assert_eq!(groups(body), [] as [&str; 0], "{body}");
         }
