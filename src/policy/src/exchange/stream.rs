@@ -274,9 +274,12 @@ impl Texts {
         let mut chunk = Chunk::named(event.name());
         let mut edits = self.read(&body, &mut chunk, pass)?;
         self.judge_joined(&body, &chunk, &edits, pass)?;
-        let repeated = chunk.head.iter();
-        self.channels
-            .note_head(repeated.map(|(name, node)| (*name, raw_of(&body, node))));
+        // Of a chunk with text: what comes before, such as Azure's verdict on the prompt, has names of its own.
+        if !chunk.pieces.is_empty() {
+            let repeated = chunk.head.iter();
+            self.channels
+                .note_head(repeated.map(|(name, node)| (*name, raw_of(&body, node))));
+        }
         match chunk.ending() {
             Ending::Items => {
                 let item = chunk.item(&mut self.channels.numbers);

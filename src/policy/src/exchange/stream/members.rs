@@ -59,7 +59,7 @@ const fn member(path: &'static [&'static str], text: Text) -> Member {
 }
 
 /// Chat and text completions.
-static CHOICE: [Member; 19] = [
+static CHOICE: [Member; 20] = [
     // OpenAI, `CreateChatCompletionStreamResponse`: `ChatCompletionStreamResponseDelta`.
     member(&["delta", "content"], Text::Content),
     member(&["delta", "refusal"], Text::Refusal),
@@ -95,6 +95,17 @@ static CHOICE: [Member; 19] = [
     member(
         &["delta", "thinking_blocks", "*", "thinking"],
         Text::Thought(5),
+    ),
+    // The same once more.
+    member(
+        &[
+            "delta",
+            "provider_specific_fields",
+            "thinking_blocks",
+            "*",
+            "thinking",
+        ],
+        Text::Thought(7),
     ),
     // Mistral, `DeltaMessage.content`: a string or `ContentChunk`s, of which `ThinkChunk` holds `TextChunk`s.
     member(&["delta", "content", "*", "text"], Text::Content),
