@@ -3,7 +3,7 @@
 //! When there is no more room, the oldest upload that has had its time makes some: first one of the same client, if that
 //! has more than its half. Whoever sends a small request, or a large one without delay, is served meanwhile.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// From here on a body counts for its client.
 const LARGE: usize = 64 * 1024;
@@ -15,10 +15,10 @@ const GRACE_US: u64 = 2_000_000;
 pub struct Held {
     limit: usize,
     total: usize,
-    clients: HashMap<String, usize>,
+    clients: BTreeMap<String, usize>,
     /// By their number, which grows, so the oldest is first.
     bodies: BTreeMap<u32, Body>,
-    evicted: HashSet<u32>,
+    evicted: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -46,9 +46,9 @@ impl Held {
         Self {
             limit,
             total: 0,
-            clients: HashMap::new(),
+            clients: BTreeMap::new(),
             bodies: BTreeMap::new(),
-            evicted: HashSet::new(),
+            evicted: BTreeSet::new(),
         }
     }
 
