@@ -14,6 +14,8 @@ pub(super) const FORM: Form = Form {
         Shape::Mask("999-999-999"),
         Shape::Mask("999 999 999"),
         Shape::Mask("999999999"),
+        Shape::Mask("999.999.999"),
+        Shape::Mask("999 999999"),
     ],
     is_valid: is_issued,
     context: Context::Always(&[

@@ -242,7 +242,14 @@ impl Form {
         is_separated: bool,
         separator: u8,
     ) -> Outcome {
-        if joins_before(window, start) {
+        // Groups of digits behind others are a table, unless words say what they are.
+        let (gap, outer) = (window.before(start), window.before(start.saturating_sub(1)));
+        let is_in_row = separator == b' '
+            && gap == separator
+            && outer.is_ascii_digit()
+            && window.byte(start).is_ascii_digit()
+            && matches!(self.context, Context::Bare(_));
+        if joins_before(window, start) || is_in_row {
             return Outcome::Nothing;
         }
         match joins_behind(window, end, separator) {

@@ -10,7 +10,11 @@ use super::{
 
 pub(super) const FORM: Form = Form {
     entity: Entity::PlPesel,
-    shapes: &[Shape::Mask("99999999999")],
+    shapes: &[
+        Shape::Mask("99999999999"),
+        Shape::Mask("999999 99999"),
+        Shape::Mask("999999-99999"),
+    ],
     is_valid: is_issued,
     context: Context::Always(&["pesel", "polish national*", "numer ewidencyjny"]),
 };

@@ -14,6 +14,11 @@ pub(super) const FORM: Form = Form {
         Shape::Mask("AA 999999 A"),
         Shape::Mask("AA999999 A"),
         Shape::Mask("AA 999999A"),
+        Shape::Mask("AA99 99 99A"),
+        Shape::Mask("AA 99 99 99A"),
+        Shape::Mask("AA99 99 99 A"),
+        Shape::Mask("AA-999999-A"),
+        Shape::Mask("AA999999-A"),
     ],
     is_valid: is_issued,
     context: Context::None,
@@ -44,6 +49,12 @@ mod tests {
     fn finds_numbers() {
         check("NI number AB123456C.", &[(UkNino, "AB123456C")]);
         check("AB 12 34 56 C", &[(UkNino, "AB 12 34 56 C")]);
+        for spaced in ["AB12 34 56C", "AB 12 34 56C", "AB12 34 56 C", "AB-123456-C"] {
+            check(
+                &format!("National Insurance number {spaced}."),
+                &[(UkNino, spaced)],
+            );
+        }
         check("my number (jg121316a)", &[(UkNino, "jg121316a")]);
     }
 
