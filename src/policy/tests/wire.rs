@@ -14,6 +14,7 @@ mod common;
 
 use common::engine;
 use kt_policy::{Exchange, StreamStep};
+use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
 /// What leaves for the client.
@@ -673,4 +674,110 @@ fn halves_of_a_character_wait_for_each_other() {
     }
     // In what is no text there is no next piece.
     assert!(relay("data: {\"choices\":[{\"delta\":{\"x\":\"a\\ud83d\"}}]}\n\n").1);
+}
+
+#[test]
+fn a_wide_event_with_a_long_head_stays_small() {
+    let head = "x".repeat(800_000);
+    let choices = |text: &str| -> String {
+        let choice = |index| format!("{{\"index\":{index},\"delta\":{{\"content\":\"{text}\"}}}}");
+        (0..1000).map(choice).collect::<Vec<_>>().join(",")
+    };
+    let begin = format!(
+        "data: {{\"id\":\"{head}\",\"choices\":[{}]}}\n\n",
+        choices("how to make a")
+    );
+    let end: Vec<String> = (0..1000)
+        .map(|index| format!("{{\"index\":{index},\"delta\":{{}},\"finish_reason\":\"stop\"}}"))
+        .collect();
+    let stream = begin + &format!("data: {{\"choices\":[{}]}}\n\n", end.join(","));
+    let mut exchange = Exchange::begin(engine());
+    let mut out = Vec::new();
+    assert_eq!(
+        exchange.response_bytes(stream.as_bytes(), false, &mut out),
+        StreamStep::Continue
+    );
+    assert!(out.len() < 2 * stream.len(), "{}", out.len());
+    assert!(exchange.footprint() < 4 << 20, "{}", exchange.footprint());
+}
+
+#[test]
+fn items_keep_no_templates() {
+    let mut exchange = Exchange::begin(engine());
+    let note = "so it goes ".repeat(80_000);
+    for item in 0..100 {
+        let payload = json!({"type": "response.output_text.delta", "item_id": format!("m_{item}"), "output_index": item, "note": note, "delta": "hello"});
+        let mut out = Vec::new();
+        let event = format!("data: {payload}\n\n");
+        assert_eq!(
+            exchange.response_bytes(event.as_bytes(), false, &mut out),
+            StreamStep::Continue
+        );
+        assert!(out.len() < event.len() + 1000);
+    }
+    assert!(exchange.footprint() < 4 << 20, "{}", exchange.footprint());
+}
+
+#[test]
+fn texts_without_end_are_refused() {
+    let mut exchange = Exchange::begin(engine());
+    for index in 0..2000 {
+        let payload = json!({"choices": [{"index": index, "delta": {"content": "a"}}]});
+        let mut out = Vec::new();
+        if exchange.response_bytes(format!("data: {payload}\n\n").as_bytes(), false, &mut out)
+            == StreamStep::Cut
+        {
+            assert!(index >= 1000);
+            return;
+        }
+    }
+    unreachable!("2000 choices");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Of a chunk with unknown members of every kind all but text leaves byte for byte, at its place, in its chunk.
+    #[test]
+    fn all_but_text_leaves_as_it_came(chunks in prop::collection::vec((members(), "[a-z ]{0,12}"), 1..8), reason in select(&["null", "\"\"", "\"stop\""][..])) {
+        let event = |members: &str, text: &str| format!(
+            "data: {{\"id\":\"c\",{members}\"choices\":[{{{members}\"index\":0,\"delta\":{{{members}\"content\":\"{text}\"}},\"finish_reason\":{reason}}}]}}\n\n"
+        );
+        let stream: String = chunks.iter().map(|(members, text)| event(members, text)).collect();
+        let (out, is_cut) = relay(&stream);
+        prop_assert!(!is_cut, "{}", out);
+        let mut expected = chunks.iter();
+        let mut next = expected.next();
+        for sent in out.split_inclusive("\n\n") {
+            let Some((members, _)) = next else { break };
+            let text = sent.rsplit_once("\"content\":\"").unwrap().1.split('"').next().unwrap();
+            // A chunk of our own carries text alone.
+            if sent == event(members, text) {
+                next = expected.next();
+            } else {
+                prop_assert_eq!(sent, format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"));
+            }
+        }
+        prop_assert!(next.is_none(), "{}", out);
+        let whole: String = chunks.iter().map(|(_, text)| text.as_str()).collect();
+        prop_assert_eq!(read(&payloads(&out), CONTENT), whole);
+    }
+}
+
+/// Members of any kind that no API defines, as the start of an object.
+fn members() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        "-?[1-9][0-9]{0,5}(\\.[0-9]{1,3})?".prop_map(|number| number),
+        "[a-z]{0,8}".prop_map(|text| format!("\"{text}\"")),
+        "[a-z]{0,8}".prop_map(|text| format!("[\"{text}\", {{\"b\":\"\\u00e9\"}}]")),
+        "[a-z]{0,8}".prop_map(|text| format!("{{\"index\":3,\"type\":\"{text}\" ,\"y\":[[]]}}")),
+    ];
+    prop::collection::btree_map("x_[a-z]{1,6}", value, 0..4).prop_map(|members| {
+        let members = members.into_iter();
+        members.fold(String::new(), |written, (name, value)| {
+            written + "\"" + &name + "\" :" + &value + ", "
+        })
+    })
 }
