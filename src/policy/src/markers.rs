@@ -51,29 +51,30 @@ impl Markers {
             replacements.extend((end > read).then(|| (read..end, String::new())));
             read = end;
         }
-        for span in marks {
-            if span.range.end > range.end || span.range.start < read {
+        for mark in marks {
+            if mark.range.end > range.end || mark.range.end <= read {
                 continue;
             }
-            let value = text.get(span.range.clone()).unwrap_or_default();
-            let before = text.get(read..span.range.start).unwrap_or_default();
+            let span = mark.range.start.max(read)..mark.range.end;
+            let value = text.get(span.clone()).unwrap_or_default();
+            let before = text.get(read..span.start).unwrap_or_default();
             self.nesting.advance(before);
             let mut marker = String::new();
-            redactor.write(span.label, value, &mut marker);
-            let mut replaced = span.range.clone();
+            redactor.write(mark.label, value, &mut marker);
+            let mut replaced = span.clone();
             if let Some(quote) = self
                 .nesting
-                .quote_for(value, text.as_bytes().get(span.range.end).copied())
+                .quote_for(value, text.as_bytes().get(span.end).copied())
             {
                 replaced.start -= usize::from(before.ends_with('-'));
-                replaced.end = number_end(span.range.end);
+                replaced.end = number_end(span.end);
                 self.cuts_number = replaced.end == range.end;
                 marker = format!("{quote}{marker}{quote}");
             } else {
                 marker = self.nesting.escaped(marker);
             }
             self.nesting
-                .advance(text.get(span.range.start..replaced.end).unwrap_or_default());
+                .advance(text.get(span.start..replaced.end).unwrap_or_default());
             read = replaced.end;
             replacements.push((replaced, marker));
         }

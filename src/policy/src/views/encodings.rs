@@ -34,13 +34,13 @@ impl Stretch {
 
     /// The pieces in which `said` stands.
     pub(crate) fn place(&self, said: &Range<usize>) -> Range<usize> {
-        let piece = |with: &dyn Fn(usize) -> bool| {
-            let piece = self.pieces.iter().find(|(end, _)| with(*end));
-            piece
-                .or(self.pieces.last())
-                .map_or(0..0, |(_, range)| range.clone())
+        let piece = |at: usize| {
+            let piece = self.pieces.get(at).or(self.pieces.last());
+            piece.map_or(0..0, |(_, range)| range.clone())
         };
-        piece(&|end| end > said.start).start..piece(&|end| end >= said.end).end
+        let first = self.pieces.partition_point(|(end, _)| *end <= said.start);
+        let last = self.pieces.partition_point(|(end, _)| *end < said.end);
+        piece(first).start..piece(last).end
     }
 }
 
