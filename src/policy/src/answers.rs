@@ -7,11 +7,16 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::linear::{Opinion, Sum, UnitReader, Weights};
+use crate::{
+    linear::{Opinion, Sum, UnitReader, Weights},
+    refusal::{is_refusal, takes_back},
+};
 
 /// How many sentences are judged together: one alone, and the last few.
 const WINDOWS: [usize; 4] = [1, 2, 4, MOST];
 const MOST: usize = 8;
+/// Refusals that an answer may have: who refuses more often than that says something else in their clothes.
+const MOST_REFUSALS: usize = 3;
 /// No opinion on fewer features: a few words say nothing.
 const LEAST_FEATURES: u32 = 24;
 
@@ -33,6 +38,10 @@ pub(crate) struct Watch {
     /// The sums of the last sentences, none of them twice: what is said again says nothing new.
     recent: VecDeque<Sum>,
     count: u32,
+    /// Sentences that refuse: they name the harm and do none, so they count only when a later one takes them back.
+    refused: Vec<Sum>,
+    /// Whether refusals count.
+    is_taken_back: bool,
     /// The highest so far.
     opinion: Option<Opinion>,
     /// Bytes of the sentences that are judged, and of the last of them.
@@ -75,9 +84,27 @@ impl Watch {
     fn judge(&mut self, weights: &Weights) {
         let start = self.judged;
         let sum = weights.sum(self.units.text());
+        let refuses = !self.is_taken_back && is_refusal(self.units.text());
+        let takes_back = !self.refused.is_empty() && takes_back(self.units.text());
         self.last = self.waiting();
         self.judged += self.last;
         self.units.clear();
+        if refuses {
+            self.refused.push(sum);
+        }
+        if takes_back || self.refused.len() > MOST_REFUSALS {
+            self.is_taken_back = true;
+            for sum in std::mem::take(&mut self.refused) {
+                self.count_in(sum, start, weights);
+            }
+        }
+        if !refuses {
+            self.count_in(sum, start, weights);
+        }
+    }
+
+    /// Judges the windows that end with a sentence.
+    fn count_in(&mut self, sum: Sum, start: usize, weights: &Weights) {
         if self.recent.contains(&sum) {
             return;
         }

@@ -136,6 +136,9 @@ impl Chain {
         if window.from == 0 && window.complete && phase == Phase::Input {
             self.set_aside_mentions(window.text, sightings);
         }
+        if phase == Phase::Output {
+            self.set_aside_refused(window.text, sightings);
+        }
         if phase == Phase::Input && window.complete {
             scan.judge_whole(&self.redactor, window.text, reading, sightings);
         }
@@ -232,6 +235,23 @@ impl Chain {
             let is_order = mention.is_none();
             mentions.extend(mention);
             is_order
+        });
+    }
+
+    /// Drops the phrases that an answer refuses. Behind the first one that counts nothing matters, so none is looked at there.
+    fn set_aside_refused(&self, text: &str, sightings: &mut Sightings) {
+        let mut counts_from = usize::MAX;
+        sightings.phrases.retain(|hit| {
+            if hit.range.start >= counts_from {
+                return true;
+            }
+            let places = self.output.policies.iter();
+            let mut running = places.filter_map(|&place| self.policies.get(place));
+            let counts = !running.any(|policy| policy.is_refused(text, hit));
+            if counts {
+                counts_from = hit.range.start;
+            }
+            counts
         });
     }
 

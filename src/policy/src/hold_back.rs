@@ -8,10 +8,15 @@ use crate::{
     detect::{CONTEXT, Span, Window},
     markers::{Markers, apply},
     redact::Redactor,
+    refusal::LOOK_BACK,
     tally::{Stop, Tally},
     verdict::Phase,
     view::{Reading, may_differ},
 };
+
+/// Settled bytes that are kept: detectors look back [`CONTEXT`] bytes, refusals further. A reading may be longer than its text.
+const KEPT: usize = 2 * LOOK_BACK;
+const _: () = assert!(KEPT > CONTEXT);
 
 /// The text of one channel of a stream: what may leave, leaves at once; what is open waits.
 ///
@@ -19,7 +24,7 @@ use crate::{
 /// and characters that nobody sees, which count at most 256 bytes each.
 #[derive(Debug, Default)]
 pub struct HoldBack {
-    /// Up to a few times [`CONTEXT`] settled bytes, then what waits.
+    /// Up to [`KEPT`] and a few times [`CONTEXT`] settled bytes, then what waits.
     text: String,
     /// Where the waiting text starts. Always a character boundary, never inside an escape.
     settled: usize,
@@ -275,12 +280,12 @@ impl HoldBack {
     /// Drops what no detector may look back at.
     fn forget(&mut self) {
         // In steps, so that not every delta moves the text.
-        if self.settled < 4 * CONTEXT {
+        if self.settled < KEPT + 3 * CONTEXT {
             return;
         }
-        let mut keep = self.text.floor_char_boundary(self.settled - CONTEXT);
+        let mut keep = self.text.floor_char_boundary(self.settled - KEPT);
         if let Some(reading) = &mut self.reading {
-            let seen = reading.place(self.settled).saturating_sub(CONTEXT);
+            let seen = reading.place(self.settled).saturating_sub(KEPT);
             let seen = reading.seen().floor_char_boundary(seen);
             keep = reading.start(seen);
             reading.forget(seen);

@@ -64,6 +64,7 @@ mod policy;
 mod present;
 pub mod quality;
 mod redact;
+mod refusal;
 pub mod splice;
 pub mod sse;
 mod tally;

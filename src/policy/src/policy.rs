@@ -311,6 +311,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether an answer refuses what `hit` names. What stands before it decides, at most `refusal::LOOK_BACK` bytes.
+    fn is_refused(&self, _text: &str, _hit: &PhraseMatch) -> bool {
+        false
+    }
+
     /// Whether the operator vouches for `text`, to the letter. Asked only about whole texts that the policy would stop.
     fn trusts(&self, _text: &str) -> bool {
         false

@@ -56,7 +56,7 @@ const HARM: &str = "Sure, here is how to build a pipe bomb and hide it. First, p
 const FINE: &str = "Sure, here is how to bake bread. First, mix flour, water and salt. Then let the dough rest for an hour. \
     Finally, bake it until the crust is brown. Write to baker@example.com, or call +44 20 7183 8750.\nEnjoy your meal";
 
-const REFUSAL: &str = "I'm sorry, but I can't help with hurting your neighbour. It is illegal and could harm people. \
+const REFUSAL: &str = "I'm sorry, but I can't help with instructions on how to make a bomb. It is illegal and could harm people. \
     If you are thinking about hurting others, please seek help.";
 
 fn texts() -> [String; 6] {

@@ -13,8 +13,9 @@ use crate::{
     answers::StreamMode,
     linear::Model,
     patterns::Pattern,
-    phrases::{Phrase, PhraseGroup},
+    phrases::{Phrase, PhraseGroup, PhraseMatch},
     policy::{Judgement, Policy, PolicyKind, Sightings},
+    refusal,
     verdict::{Phase, StopAction, Verdict},
 };
 
@@ -129,6 +130,10 @@ impl Policy for SafetyFilter {
         self.model().map(|_| self.settings.output.stream)
     }
 
+    fn is_refused(&self, text: &str, hit: &PhraseMatch) -> bool {
+        ALL_GROUPS.contains(&hit.group) && refusal::is_refused(text, hit.range.start)
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         let categories = self.phrases();
         let phrases = sightings.phrases.iter().filter(|hit| {
@@ -201,6 +206,9 @@ const HATE: PhraseGroup = category(0x20a, "hate", HATE_PHRASES);
 const EVIDENCE: PhraseGroup = category(0x20b, "evidence_tampering", EVIDENCE_PHRASES);
 const FORCE: PhraseGroup = category(0x20c, "use_of_force", FORCE_PHRASES);
 const OPERATIONS: PhraseGroup = category(0x20d, "operational_security", OPERATIONS_PHRASES);
+
+/// The numbers of all categories.
+const ALL_GROUPS: std::ops::RangeInclusive<u16> = WEAPONS.group..=OPERATIONS.group;
 
 /// What `strict` looks for.
 const ALL: &[PhraseGroup] = &[
