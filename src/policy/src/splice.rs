@@ -29,6 +29,11 @@ impl Edits {
         (*end > range.start).then_some(*start..*end)
     }
 
+    /// What the edit that begins at `start` puts there.
+    pub fn at(&self, start: usize) -> Option<&[u8]> {
+        self.edits.get(&start).map(|(_, with)| with.as_slice())
+    }
+
     /// From the first byte that is changed in `range` to the last.
     pub fn within(&self, range: &Range<usize>) -> Option<Range<usize>> {
         let last = self.overlapping(range)?;

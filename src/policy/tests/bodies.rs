@@ -226,6 +226,30 @@ fn neighbours_without_findings_pass_to_the_byte() {
     }
 }
 
+/// An address ends where its text ends, although the neighbour's first word would make a longer one.
+#[test]
+fn a_neighbour_makes_no_value_longer() {
+    let body = r#"{"model":"m","instructions":"Be kind to bob@example.com.","input":"call +1 415 555 2671"}"#;
+    assert_eq!(
+        request(Endpoint::Responses, body),
+        r#"{"model":"m","instructions":"Be kind to [EMAIL_REDACTED].","input":"call [PHONE_REDACTED]"}"#
+    );
+    let body = r#"{"model":"m","input":["one","bob@example.com","two"]}"#;
+    assert_eq!(
+        request(Endpoint::Embeddings, body),
+        r#"{"model":"m","input":["one","[EMAIL_REDACTED]","two"]}"#
+    );
+}
+
+/// Names of the API are no words about a value: `tool_calls` does not say "call".
+#[test]
+fn names_of_the_api_are_no_context() {
+    let call = r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"4155552671","type":"function","function":{"name":"f","arguments":"{\"q\": \"Pay to DE88 3704 0044 0532 0130 00 please.\"}"}}]},{"role":"tool","tool_call_id":"4155552671","content":"ok"}]}"#;
+    assert_eq!(request(Endpoint::ChatCompletions, call), call);
+    let function = r#"{"model":"m","messages":[{"role":"assistant","function_call":{"name":"f","arguments":"{\"q\": \"at 4155552671\"}"}}]}"#;
+    assert_eq!(request(Endpoint::ChatCompletions, function), function);
+}
+
 #[test]
 fn names_are_context() {
     for (member, value) in [

@@ -363,8 +363,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let marks = std::mem::take(&mut sightings.marks);
         let mut edits = Vec::new();
         for span in marks {
-            if let Some(places) = self.new_places(group, joined, &span.range) {
-                edits.push((places, self.marker(&joined.text, &span)));
+            let marker = self.marker(&joined.text, &span);
+            if let Some(places) = self.new_places(group, joined, &span.range, &marker) {
+                edits.push((places, marker));
                 self.tally.sightings.marks.push(span);
             }
         }
@@ -385,12 +386,14 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
     }
 
-    /// Where a value of a joined text lies in the body. Nothing if it was replaced there, or something that it is a part of.
+    /// Where a value of a joined text lies in the body. Nothing if it was replaced there, or something that it is a part of, or
+    /// a value of its kind inside it: with a neighbour's word at its end, an address is a longer address.
     fn new_places(
         &self,
         group: &Group,
         joined: &Joined,
         value: &Range<usize>,
+        marker: &[u8],
     ) -> Option<Vec<Range<usize>>> {
         let pieces = joined.pieces.get(joined.touched(value))?;
         let mut places = Vec::with_capacity(pieces.len());
@@ -409,8 +412,12 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let is_inside = |(place, edit): &(&Range<usize>, Range<usize>)| {
             edit.start >= place.start && edit.end <= place.end
         };
-        let is_known =
-            replaced.len() == places.len() && replaced.iter().all(|(place, edit)| *place == edit);
+        let is_longer = replaced
+            .iter()
+            .any(|(_, edit)| self.edits.at(edit.start) == Some(marker));
+        let is_known = is_longer
+            || replaced.len() == places.len()
+                && replaced.iter().all(|(place, edit)| *place == edit);
         let fits =
             replaced.is_empty() || places.len() > 1 && !is_known && replaced.iter().all(is_inside);
         fits.then_some(places)
