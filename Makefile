@@ -9,6 +9,8 @@ ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
 WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
 DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
 NODE_CLIENT := tests/wire/node/node_modules/.done
+# Tests that need the machine for themselves; the others wait more than they work, so two of them run at a time.
+ALONE   := tests/e2e/test_load.py tests/e2e/test_memory.py
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,8 @@ test: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run every test: unit, laws,
 	@echo "== unit, laws, golden and tidy tests"
 	@ENVOY_BIN="$(ENVOY)" cargo test --workspace --quiet
 	@echo "== end-to-end tests on real Envoy"
-	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider
+	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider -n 2 --dist loadfile $(ALONE:%=--ignore %)
+	@$(PYTHON) -m pytest $(ALONE) -q -p no:cacheprovider
 
 unit: ## Run the tests that need no Envoy
 	@cargo test --quiet -p kt-policy -p kt-config -p kt-envoy-gen -p kt
