@@ -282,7 +282,7 @@ pub fn routing(input: &[u8]) {
     }
     let mut before = Opening::Undecided;
     for end in 0..=input.len() {
-        let opening = Opening::of(&input[..end], false);
+        let opening = Opening::of(&input[..end], true, false);
         assert!(before == Opening::Undecided || opening == before);
         before = opening;
     }

@@ -20,9 +20,10 @@ use crate::{
 };
 
 /// What is said of an answer, which is a stream or not, that an error takes the place of.
-const IN_PLACE: [&str; 2] = ["error in place of a stream", "error in place of an answer"];
+pub(crate) const IN_PLACE: [&str; 2] =
+    ["error in place of a stream", "error in place of an answer"];
 /// What is said of an answer without a body.
-const EMPTY: &str = "the answer is empty";
+pub(crate) const EMPTY: &str = "the answer is empty";
 
 /// How far an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,15 @@ fn answer(status: u16, failure: &str, fails_over: bool, retry_after: Option<u64>
         host::reset_response();
     }
     Action::Pause
+}
+
+/// Whether the answer claims to be an event stream.
+fn claims_events() -> bool {
+    host::header(Headers::Response, "content-type").is_some_and(|kind| {
+        kind.trim_ascii_start()
+            .to_ascii_lowercase()
+            .starts_with("text/event-stream")
+    })
 }
 
 fn status_of(failure: Failure) -> u16 {
@@ -396,12 +406,7 @@ impl Attempting {
             attempt.status = Some(status);
         }
         self.stage = Stage::Opening;
-        let is_event_stream = host::header(Headers::Response, "content-type").is_some_and(|kind| {
-            kind.trim_ascii_start()
-                .to_ascii_lowercase()
-                .starts_with("text/event-stream")
-        });
-        if is_event_stream {
+        if claims_events() {
             let limit_us = self.target().map_or(0, |target| target.first_token_ms) * 1000;
             self.alarm = Some((self.started_us + limit_us, self.context));
         }
@@ -426,7 +431,7 @@ impl Attempting {
         let Ok(bytes) = host::body(Body::Response, len) else {
             return self.refuse();
         };
-        match Opening::of(&bytes, end) {
+        match Opening::of(&bytes, claims_events(), end) {
             Opening::Answer => self.take_answer_begun(len, end),
             Opening::Error => self.fail_opening(Failure::ServerError, self.words(IN_PLACE)),
             Opening::Undecided if end => self.fail_opening(

@@ -3,8 +3,8 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
-    BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType, Page, Patch,
-    StreamStep, Target,
+    BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType, Opening,
+    Page, Patch, StreamStep, Target,
     event::{self, EventChain, Facts},
     internal_header, media_type, order_cluster,
 };
@@ -15,7 +15,7 @@ use proxy_wasm::{
 };
 
 use crate::{
-    attempt_stream::failure_text,
+    attempt_stream::{EMPTY, IN_PLACE, failure_text},
     ending::{failure, log_stop},
     exchanges::Exchanges,
     head::Head,
@@ -68,6 +68,10 @@ pub(crate) struct PolicyStream {
     attempts_of: String,
     /// When the provider answered, and with which status.
     answered: Option<(u64, u16)>,
+    /// What took the place of an answer from the only target.
+    in_place: Option<Failure>,
+    /// Whether the answer claims to be an event stream.
+    claims_events: bool,
     finished: bool,
     is_page: bool,
     /// How much of a whole response is there.
@@ -96,6 +100,8 @@ impl PolicyStream {
             forwarded_us: None,
             attempts_of: String::new(),
             answered: None,
+            in_place: None,
+            claims_events: false,
             finished: false,
             is_page: false,
             collected: 0,
@@ -231,10 +237,26 @@ impl PolicyStream {
         Ok(())
     }
 
+    /// Whether the provider's 2xx is its only target's, and no filter in front of that asked if it is an answer.
+    fn is_direct(&self) -> bool {
+        self.attempts_of.is_empty() && matches!(self.facts.status, 200..300)
+    }
+
+    /// The only target failed, although its status says that it did not.
+    fn fail_in_place(&mut self, failure: Failure) -> Action {
+        self.in_place = Some(failure);
+        self.reply(ErrorReply::attempts_failed(failure, None))
+    }
+
     fn judge_whole(&mut self, len: usize) -> Action {
         let Ok(bytes) = host::body(Body::Response, len) else {
             return self.fail();
         };
+        if self.is_direct()
+            && let Some(failure) = Opening::failure_of(&bytes, self.claims_events)
+        {
+            return self.fail_in_place(failure);
+        }
         match self.exchange.response_body(&bytes) {
             BodyStep::Forward => Action::Continue,
             BodyStep::Patch(patch) => {
@@ -301,10 +323,19 @@ impl PolicyStream {
         if !matches!(self.facts.status, 200..300 | 400..500) {
             return self.reply(ErrorReply::upstream_failed("The provider failed"));
         }
+        if end && self.is_direct() {
+            return self.fail_in_place(Failure::Connection);
+        }
         let media_type = media_type(&head.get("content-type").unwrap_or_default());
         let done = head.send_answer(&self.ids, media_type == MediaType::EventStream);
         match media_type {
             _ if end => self.changed(done),
+            // Nobody asked for a stream, and what claims to be one may be none.
+            MediaType::EventStream if self.is_direct() && done.is_ok() => {
+                self.claims_events = true;
+                self.mode = Mode::Whole;
+                Action::Pause
+            }
             MediaType::EventStream => {
                 self.mode = Mode::Stream;
                 self.changed(done)
@@ -386,6 +417,7 @@ impl PolicyStream {
         // An answer that this filter replaced, or that came to its end, is judged by its status.
         let is_judged = details.is_empty() || details == "via_upstream";
         let failure = match status {
+            _ if self.in_place.is_some() => self.in_place,
             Some(status) if is_judged => Failure::of_status(status),
             _ if details.contains("timeout") => Some(Failure::Timeout),
             _ => Some(Failure::Connection),
@@ -400,6 +432,8 @@ impl PolicyStream {
         let is_client = details.contains("downstream");
         attempt.error = match (failure, status) {
             (None, _) => None,
+            _ if self.in_place == Some(Failure::Connection) => Some(EMPTY.to_owned()),
+            _ if self.in_place.is_some() => Some(IN_PLACE[1].to_owned()),
             (Some(_), Some(status)) if is_judged => Some(format!("answered {status}")),
             _ => Some(failure_text(&details)),
         };

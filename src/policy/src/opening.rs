@@ -1,5 +1,7 @@
 //! What the beginning of an answer says about the attempt: whether the target really answers.
 
+use kt_routing::Failure;
+
 use crate::{
     body_shape::BodyShape,
     json::{self, Kind, Node, Step},
@@ -21,12 +23,15 @@ pub enum Opening {
 }
 
 impl Opening {
-    /// Reads the bytes that came so far, whatever type they claim to have. `end` says that there are no more.
-    pub fn of(bytes: &[u8], end: bool) -> Self {
+    /// Reads the bytes that came so far, of an answer that claims to be JSON or, with `claims_events`, a stream. `end` says
+    /// that there are no more.
+    pub fn of(bytes: &[u8], claims_events: bool, end: bool) -> Self {
         if bytes.len() > MAX_OPENING {
             return Self::Answer;
         }
         match BodyShape::of(bytes) {
+            // Who reads events finds none in it.
+            BodyShape::Json if end && claims_events => Self::Error,
             BodyShape::Json if end => of_whole(bytes),
             BodyShape::Json | BodyShape::Undecided => Self::Undecided,
             BodyShape::Events => of_events(bytes, end),
@@ -35,6 +40,17 @@ impl Opening {
                 Self::Undecided if end => Self::Error,
                 opening => opening,
             },
+        }
+    }
+}
+
+impl Opening {
+    /// Why a whole answer is none.
+    pub fn failure_of(body: &[u8], claims_events: bool) -> Option<Failure> {
+        match Self::of(body, claims_events, true) {
+            Self::Answer => None,
+            Self::Error => Some(Failure::ServerError),
+            Self::Undecided => Some(Failure::Connection),
         }
     }
 }
@@ -158,14 +174,21 @@ mod tests {
                 )
             })
             .collect();
-        Opening::of(events.concat().as_bytes(), false)
+        Opening::of(events.concat().as_bytes(), true, false)
     }
 
     #[test]
     fn roles_and_comments_are_no_answer_yet() {
-        assert_eq!(Opening::of(b": keep-alive\n\n", false), Opening::Undecided);
         assert_eq!(
-            Opening::of(b"data: {\"choices\":[{\"delta\":{\"content\":\"half", false),
+            Opening::of(b": keep-alive\n\n", true, false),
+            Opening::Undecided
+        );
+        assert_eq!(
+            Opening::of(
+                b"data: {\"choices\":[{\"delta\":{\"content\":\"half",
+                true,
+                false
+            ),
             Opening::Undecided
         );
         assert_eq!(
@@ -261,15 +284,32 @@ mod tests {
             ("data: {\"error\":{\"message\":\"x\"}}", Opening::Error),
             ("upstream connect error", Opening::Error),
         ] {
-            assert_eq!(Opening::of(body.as_bytes(), true), opening, "{body}");
+            assert_eq!(Opening::of(body.as_bytes(), false, true), opening, "{body}");
         }
         assert_eq!(
-            Opening::of(br#"{"choices":[{"message":"#, false),
+            Opening::of(br#"{"choices":[{"message":"#, false, false),
             Opening::Undecided
         );
         assert_eq!(
-            Opening::of(&vec![b'{'; MAX_OPENING + 1], false),
+            Opening::of(&vec![b'{'; MAX_OPENING + 1], false, false),
             Opening::Answer
         );
+    }
+
+    #[test]
+    fn an_answer_is_what_its_type_says_or_an_error() {
+        let answer = br#"{"choices":[{"message":{"content":"Hi"}}],"error":null}"#;
+        let event = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+        for (body, claims_events, failure) in [
+            (&answer[..], false, None),
+            (&answer[..], true, Some(Failure::ServerError)),
+            (&event[..], true, None),
+            (&event[..], false, None),
+            (b"", false, Some(Failure::Connection)),
+            (b": keep-alive\n\n", true, Some(Failure::Connection)),
+        ] {
+            let found = Opening::failure_of(body, claims_events);
+            assert_eq!(found, failure, "{:?}", String::from_utf8_lossy(body));
+        }
     }
 }
