@@ -1,6 +1,8 @@
 """Nobody fills the memory by sending and never ending."""
 
+import concurrent.futures
 import contextlib
+import json
 import socket
 import time
 
@@ -70,6 +72,38 @@ def test_small_pieces_of_many_uploads_are_bounded(provider, gateway):
     finally:
         for connection in held:
             connection.close()
+
+
+def test_streams_with_open_events_are_bounded(provider, gateway):
+    upstream = provider()
+    front = gateway(policy_config(target("a", upstream.url)), "--memory", "512")
+    envoy = envoy_of(front)
+    token = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hello. "}, "finish_reason": None}]}
+    raw = [f"data: {json.dumps(token)}\n\n", ": " + "a" * (6 * MIB), "\n\ndata: [DONE]\n\n"]
+    upstream.queue(*[{"raw": raw, "piece_delay_ms": 3000}] * 30)
+    body = {"model": "any", "stream": True, "messages": [{"role": "user", "content": "go"}]}
+    before = resident(envoy)
+
+    def ask(_):
+        text = ""
+        # Where a provider sends much behind an error event, the connection ends with it.
+        with contextlib.suppress(httpx.RemoteProtocolError), httpx.stream("POST", f"{front.url}/v1/chat/completions", json=body, timeout=60) as answer:
+            for piece in answer.iter_text():
+                text += piece
+        return text
+
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        answers = pool.map(ask, range(30))
+        time.sleep(4.5)
+        most = resident(envoy)
+        answers = list(answers)
+    print(f"before {before // MIB} MiB, most {most // MIB} MiB")
+    assert all(answer.startswith(raw[0]) and answer.endswith("data: [DONE]\n\n") for answer in answers)
+    refused = sum("rate_limited" in answer for answer in answers)
+    assert 0 < refused < 30
+    assert most - before < 160 * MIB
+    assert front.chat("hello").status_code == 200
+    assert [event["reason_code"] for event in front.events(31)].count("rate_limited") == refused
 
 
 @pytest.mark.parametrize("send", [b"POST /v1/chat/completions HTTP/1.1\r\nHost: gate", b"POST "])

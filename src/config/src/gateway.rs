@@ -11,8 +11,10 @@ pub struct Gateway {
     pub pack: Pack,
     /// `policies.chain` with the settings of `policy`. Empty when the pack is disabled.
     pub policies: Vec<PolicyConfig>,
-    /// All of `providers` but the targets.
+    /// All of `providers` but the targets and `stream`.
     pub routing: Routing,
+    /// `providers.stream.max_event_bytes`
+    pub max_event_bytes: u32,
     /// `providers.targets`, at least one.
     pub targets: Vec<Target>,
     /// Targets that cannot be used, since their key is not in the environment. Empty until somebody looked.

@@ -64,7 +64,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let tests = testing::cases(&mut fields, report);
     let fields_position = fields.key_position("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
-    let (pack, policies, (mut routing, targets)) = (pack?, chain?, providers?);
+    let (pack, policies, (mut routing, max_event_bytes, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled { policies } else { Vec::new() };
     routing.quality = policies.iter().find_map(asks_again);
     if routing.quality == Some(QualityFailure::Fallback) && targets.len() < 2 {
@@ -84,6 +84,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
         pack,
         policies,
         routing,
+        max_event_bytes,
         targets,
         without_key: Vec::new(),
         tests,

@@ -1,5 +1,6 @@
 //! `providers`: everything but the targets.
 
+use kt_policy::MAX_EVENT_BYTES;
 use kt_routing::{CircuitBreaker, Failure, Fallback, Latency, Retry, Routing, Strategy};
 
 use crate::{
@@ -31,7 +32,7 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[("model_groups", REMOVE)];
 pub(crate) fn providers(
     root: &mut Fields<'_>,
     report: &mut Report,
-) -> Option<(Routing, Vec<Target>)> {
+) -> Option<(Routing, u32, Vec<Target>)> {
     let Some(mut fields) = root.mapping("providers", report) else {
         root.missing(
             "providers",
@@ -46,6 +47,7 @@ pub(crate) fn providers(
     let circuit_breaker = circuit_breaker(&mut fields, report);
     let fallback = fallback(&mut fields, report);
     let latency = latency(&mut fields, report);
+    let max_event_bytes = max_event_bytes(&mut fields, report);
     let position = |key| fields.key_position(key);
     let positions = (position("fallback"), position("latency"));
     fields.finish(UNSUPPORTED_SECTIONS, report);
@@ -78,7 +80,7 @@ pub(crate) fn providers(
         );
         no_effect("providers.latency", positions.1, &message, report);
     }
-    Some((routing, targets))
+    Some((routing, max_event_bytes, targets))
 }
 
 fn no_effect(path: &str, position: Position, message: &str, report: &mut Report) {
@@ -277,6 +279,17 @@ fn triggers(nodes: &[Node], path: &str, report: &mut Report) -> Vec<Failure> {
         ("this is not a trigger", &hint),
         report,
     )
+}
+
+/// `providers.stream.max_event_bytes`. What is larger than the most would not fit beside the rest that is inspected.
+fn max_event_bytes(fields: &mut Fields<'_>, report: &mut Report) -> u32 {
+    let read = fields.mapping("stream", report).and_then(|mut stream| {
+        let read = stream.integer("max_event_bytes", 65_536..=16_777_216, report);
+        stream.finish(&[], report);
+        read
+    });
+    read.or_else(|| u32::try_from(MAX_EVENT_BYTES).ok())
+        .unwrap_or(u32::MAX)
 }
 
 fn latency(fields: &mut Fields<'_>, report: &mut Report) -> Option<Latency> {

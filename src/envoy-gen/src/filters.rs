@@ -129,6 +129,7 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
         held_bytes: memory::held_bytes_per_worker(options),
+        max_event_bytes: gateway.max_event_bytes,
         routing: gateway.routing.clone(),
         targets: filter_targets(gateway, &gateway.targets),
         without_key: filter_targets(gateway, &gateway.without_key),

@@ -28,6 +28,9 @@ use crate::{
 /// beyond it the connection is cut.
 const MAX_SWALLOWED: usize = 256 * 1024;
 
+/// The account of what a stream holds is kept in steps, so that most of its events do not change it.
+const FOOTPRINT_STEP: usize = 4 * 1024;
+
 /// How the response is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -74,7 +77,7 @@ pub(crate) struct PolicyStream {
     claims_events: bool,
     finished: bool,
     is_page: bool,
-    /// How much of a whole response is there.
+    /// How much is held of the response: of a whole one what is there, of a stream what the engine keeps.
     collected: usize,
 }
 
@@ -279,7 +282,11 @@ impl PolicyStream {
             }
         }
         let mut out = Vec::with_capacity(len + 256);
-        if self.exchange.response_bytes(&bytes, end, &mut out) == StreamStep::Cut {
+        let mut step = self.exchange.response_bytes(&bytes, end, &mut out);
+        if step == StreamStep::Continue && !end && !self.has_room() {
+            step = self.exchange.cut(ErrorReply::no_room(), &mut out);
+        }
+        if step == StreamStep::Cut {
             self.mode = Mode::Cut { swallowed: 0 };
         }
         if self.facts.first_byte_us.is_none() && !out.is_empty() {
@@ -290,6 +297,19 @@ impl PolicyStream {
         }
         let done = host::replace_body(Body::Response, len, &out);
         self.changed(done)
+    }
+
+    /// Keeps account of what the engine holds of a stream. False when the worker has no more room for it.
+    fn has_room(&mut self) -> bool {
+        let holds = self.exchange.footprint().next_multiple_of(FOOTPRINT_STEP);
+        if holds == self.collected {
+            return true;
+        }
+        self.collected = holds;
+        let has_room = self.room.hold(holds);
+        // The provider's to end, not the client's.
+        self.room.complete();
+        has_room
     }
 
     fn swallow(&mut self, len: usize, swallowed: usize) -> Action {

@@ -217,7 +217,10 @@ impl Exchange {
         let tally = &mut self.tally;
         let inspector = self.inspector.get_or_insert_with(|| {
             tally.begin(self.engine.chain(), Phase::Output);
-            Box::new(StreamInspector::new(MAX_EVENT_BYTES))
+            let limit = self.engine.config().max_event_bytes;
+            Box::new(StreamInspector::new(
+                usize::try_from(limit).unwrap_or(MAX_EVENT_BYTES),
+            ))
         });
         let mut pass = Pass {
             engine: &self.engine,
@@ -229,12 +232,15 @@ impl Exchange {
         };
         match inspector.push(bytes, end, &mut pass) {
             Ok(step) => step,
-            Err(reply) => {
-                stream::write_error(&reply, out);
-                self.failure.get_or_insert(reply);
-                StreamStep::Cut
-            }
+            Err(reply) => self.cut(reply, out),
         }
+    }
+
+    /// Ends a stream with an error, behind what is in `out`.
+    pub fn cut(&mut self, reply: ErrorReply, out: &mut Vec<u8>) -> StreamStep {
+        stream::write_error(&reply, out);
+        self.refuse(reply);
+        StreamStep::Cut
     }
 
     /// How many bytes of memory the answer takes in the engine, between two callbacks: its open event and its texts.

@@ -3,7 +3,7 @@
 use kt_routing::{HealthProbe, Routing};
 use serde::{Deserialize, Serialize};
 
-use crate::{money::Pricing, policy::PolicyConfig};
+use crate::{exchange::MAX_EVENT_BYTES, money::Pricing, policy::PolicyConfig};
 
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
 pub const FORMAT: u32 = 2;
@@ -128,6 +128,9 @@ pub struct FilterConfig {
     /// How many bytes of bodies one worker holds at a time.
     #[serde(default = "unlimited")]
     pub held_bytes: u64,
+    /// `providers.stream.max_event_bytes`: the largest event of a stream, in bytes.
+    #[serde(default = "max_event_bytes", skip_serializing_if = "is_default_event")]
+    pub max_event_bytes: u32,
     /// How targets are chosen and when the next one is tried.
     #[serde(default)]
     pub routing: Routing,
@@ -143,6 +146,16 @@ pub struct FilterConfig {
     /// Whether each attempt gets its target's model. If not, all targets have the same one, and the policy filter sets
     /// it.
     pub model_per_attempt: bool,
+}
+
+/// [`MAX_EVENT_BYTES`]
+fn max_event_bytes() -> u32 {
+    u32::try_from(MAX_EVENT_BYTES).unwrap_or(u32::MAX)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_default_event(bytes: &u32) -> bool {
+    *bytes == max_event_bytes()
 }
 
 fn unlimited() -> u64 {

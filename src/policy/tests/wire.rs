@@ -13,7 +13,7 @@
 mod common;
 
 use common::engine;
-use kt_policy::{Exchange, StreamStep};
+use kt_policy::{Engine, ErrorReply, Exchange, StreamStep};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
@@ -716,6 +716,71 @@ fn items_keep_no_templates() {
         assert!(out.len() < event.len() + 1000);
     }
     assert!(exchange.footprint() < 4 << 20, "{}", exchange.footprint());
+}
+
+#[test]
+fn the_largest_event_is_a_setting() {
+    let mut config = engine().config().clone();
+    config.max_event_bytes = 1 << 16;
+    let engine = std::sync::Arc::new(Engine::new(config).unwrap());
+    let event = |bytes: usize| {
+        let image = "QUJD".repeat(bytes / 4);
+        let payload = json!({"choices": [{"index": 0, "delta": {"image": image}}]});
+        format!("data: {payload}\n\n")
+    };
+    for (stream, is_cut) in [
+        (event(60_000), false),
+        (event(60_000).repeat(20), false),
+        (event(80_000), true),
+        (format!("{{\"image\":\"{}\"}}", "QUJD".repeat(20_000)), true),
+    ] {
+        for size in [1000, 4096, 65_536, 1 << 20] {
+            // What comes in one piece is judged as it stands.
+            if is_cut && size > 4096 && stream.starts_with("data") {
+                continue;
+            }
+            let mut exchange = Exchange::begin(engine.clone());
+            let (mut out, mut step) = (Vec::new(), StreamStep::Continue);
+            for piece in stream.as_bytes().chunks(size) {
+                step = exchange.response_bytes(piece, false, &mut out);
+                let holds = exchange.footprint();
+                assert!(size > 1 << 16 || holds < 1 << 19, "{holds} by {size}");
+                if step == StreamStep::Cut {
+                    break;
+                }
+            }
+            assert_eq!(
+                step == StreamStep::Cut,
+                is_cut,
+                "{} by {size}",
+                stream.len()
+            );
+            assert!(
+                is_cut || out == stream.as_bytes(),
+                "{} by {size}",
+                stream.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_gets_no_room_ends_with_an_error() {
+    let mut exchange = Exchange::begin(engine());
+    let mut out = Vec::new();
+    let event = sse(&[json!({"choices": [{"index": 0, "delta": {"content": "Hello. "}}]})]);
+    exchange.response_bytes(event.as_bytes(), false, &mut out);
+    assert!(exchange.footprint() > 0);
+    assert_eq!(
+        exchange.cut(ErrorReply::no_room(), &mut out),
+        StreamStep::Cut
+    );
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.contains("rate_limited") && text.ends_with("data: [DONE]\n\n"),
+        "{text}"
+    );
+    assert_eq!(exchange.failure().unwrap().code, "rate_limited");
 }
 
 #[test]

@@ -115,14 +115,16 @@ impl StreamInspector {
 
     /// Finds out what the body is. If it is no event stream, it is judged when it is complete.
     fn collect(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        if self.collected.len() + bytes.len() > self.max_event_bytes {
-            return Err(unreadable());
-        }
         self.collected.extend_from_slice(bytes);
         if self.shape == BodyShape::Undecided {
             self.shape = BodyShape::of(&self.collected);
         }
         match self.shape {
+            BodyShape::Undecided | BodyShape::Json
+                if self.collected.len() > self.max_event_bytes =>
+            {
+                Err(unreadable())
+            }
             BodyShape::Undecided | BodyShape::Json => Ok(()),
             BodyShape::Events | BodyShape::Other => {
                 let beginning = std::mem::take(&mut self.collected);
