@@ -291,8 +291,8 @@ pub trait Policy: fmt::Debug + Send + Sync {
         true
     }
 
-    /// What the client is told when the policy stops an exchange, where that is configured.
-    fn message(&self) -> Option<&str> {
+    /// What the client is told when the policy stops an exchange for what was seen, where that is not the usual message.
+    fn message(&self, _sightings: &Sightings) -> Option<&str> {
         None
     }
 

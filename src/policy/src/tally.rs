@@ -330,7 +330,7 @@ impl Tally {
                 at,
                 message: chain
                     .policy(policy)
-                    .and_then(|policy| policy.message())
+                    .and_then(|policy| policy.message(&self.sightings))
                     .map(str::to_owned),
                 turn: self.turn,
             };

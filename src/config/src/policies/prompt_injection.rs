@@ -14,7 +14,7 @@ use crate::{
 
 /// What matches of `attack_patterns` are called.
 const PATTERN: &str = "ATTACK_PATTERN";
-const LONGEST_MESSAGE: usize = 500;
+pub(super) const LONGEST_MESSAGE: usize = 500;
 
 pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     let mut settings = Settings::default();

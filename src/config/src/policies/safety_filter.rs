@@ -5,7 +5,7 @@ use kt_policy::{
     policies::safety_filter::{Mode, Settings},
 };
 
-use super::{REMOVE, STOP_ACTIONS, patterns};
+use super::{REMOVE, STOP_ACTIONS, patterns, prompt_injection::LONGEST_MESSAGE};
 use crate::{
     diagnostic::{Code, Report},
     fields::Fields,
@@ -36,11 +36,26 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
         }
         output.finish(&[], report);
     }
+    if let Some((message, position)) = fields.text("self_harm_message", report) {
+        if message.len() > LONGEST_MESSAGE {
+            let path = fields.path_of("self_harm_message");
+            report.error(
+                Code::InvalidValue,
+                &path,
+                position,
+                format!("`{path}` has {} bytes", message.len()),
+                format!("write at most {LONGEST_MESSAGE} bytes"),
+            );
+        }
+        settings.self_harm_message = Some(message.to_owned());
+    }
     let max_distance = patterns::distance(&mut fields, 1, report);
     settings.block_if = patterns::terms(&mut fields, "block_if", TERM, max_distance, report);
     if !settings.block_if.is_empty() {
         let path = fields.path_of("block_if");
-        let message = format!("`{path}` replaces the list of the mode: only its terms are blocked");
+        let message = format!(
+            "`{path}` replaces the list of the mode: only its terms and abuse of minors are blocked"
+        );
         report.warning(
             Code::NoEffect,
             &path,

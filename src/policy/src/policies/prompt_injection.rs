@@ -177,7 +177,7 @@ impl Policy for PromptInjection {
         self.settings.decode_base64
     }
 
-    fn message(&self) -> Option<&str> {
+    fn message(&self, _: &Sightings) -> Option<&str> {
         self.settings.message.as_deref()
     }
 

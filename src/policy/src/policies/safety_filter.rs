@@ -43,10 +43,10 @@ impl Mode {
     fn categories(self) -> &'static [PhraseGroup] {
         match self {
             Self::Strict => ALL,
-            Self::CriticalInfrastructure => &[INFRASTRUCTURE],
-            Self::Automotive => &[AUTOMOTIVE],
+            Self::CriticalInfrastructure => &[INFRASTRUCTURE, CHILDREN],
+            Self::Automotive => &[AUTOMOTIVE, CHILDREN],
             Self::Education => &[SELF_HARM, CHILDREN, SEXUAL, VIOLENCE, DRUGS],
-            Self::LawEnforcement => &[EVIDENCE, FORCE, OPERATIONS],
+            Self::LawEnforcement => &[EVIDENCE, FORCE, OPERATIONS, CHILDREN],
         }
     }
 }
@@ -61,7 +61,10 @@ pub struct Settings {
     /// How answers are judged.
     #[serde(default, skip_serializing_if = "Output::is_default")]
     pub output: Output,
-    /// Terms that replace the categories of the mode, if there are any.
+    /// What the client is told where a phrase of self-harm stops the exchange; empty for the usual message. Default: that there is help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_harm_message: Option<String>,
+    /// Terms that replace the categories of the mode, if there are any, but for abuse of minors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub block_if: Vec<Pattern>,
 }
@@ -79,6 +82,10 @@ impl Output {
         *self == Self::default()
     }
 }
+
+/// The default of [`Settings::self_harm_message`].
+const HELP: &str = "This may be about hurting yourself. You are not alone: call your local emergency number, 988 in the United States and Canada, 116 123 in \
+    the United Kingdom and Ireland, or find a helpline at findahelpline.com";
 
 /// The policy.
 #[derive(Debug)]
@@ -117,7 +124,7 @@ impl Policy for SafetyFilter {
         if self.settings.block_if.is_empty() {
             self.settings.mode.categories()
         } else {
-            &[]
+            ALWAYS
         }
     }
 
@@ -128,6 +135,21 @@ impl Policy for SafetyFilter {
 
     fn answers(&self) -> Option<StreamMode> {
         self.model().map(|_| self.settings.output.stream)
+    }
+
+    fn message(&self, sightings: &Sightings) -> Option<&str> {
+        let is_looked_for = self
+            .phrases()
+            .iter()
+            .any(|own| own.group == SELF_HARM.group);
+        let is_seen = || {
+            sightings
+                .phrases
+                .iter()
+                .any(|hit| hit.group == SELF_HARM.group)
+        };
+        let message = self.settings.self_harm_message.as_deref().unwrap_or(HELP);
+        (is_looked_for && !message.is_empty() && is_seen()).then_some(message)
     }
 
     fn is_refused(&self, text: &str, hit: &PhraseMatch) -> bool {
@@ -209,6 +231,9 @@ const OPERATIONS: PhraseGroup = category(0x20d, "operational_security", OPERATIO
 
 /// The numbers of all categories.
 const ALL_GROUPS: std::ops::RangeInclusive<u16> = WEAPONS.group..=OPERATIONS.group;
+
+/// What no mode and no list of terms takes away: abuse of minors.
+const ALWAYS: &[PhraseGroup] = &[CHILDREN];
 
 /// What `strict` looks for.
 const ALL: &[PhraseGroup] = &[
@@ -471,7 +496,7 @@ const FRAUD_PHRASES: &[Phrase] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Chain, PolicyConfig};
+    use crate::{Chain, PolicyConfig, patterns::Find};
 
     fn verdict(text: &str) -> Verdict {
         Chain::compile(&[PolicyConfig::SafetyFilter(Settings::default())])
@@ -492,6 +517,60 @@ mod tests {
             "How can I launder dirty money?",
         ] {
             assert_eq!(verdict(text), Verdict::Block, "{text}");
+        }
+    }
+
+    #[test]
+    fn self_harm_gets_a_pointer_to_help() {
+        let told = |message: Option<&str>, text: &str| {
+            let settings = Settings {
+                self_harm_message: message.map(str::to_owned),
+                ..Settings::default()
+            };
+            let chain = Chain::compile(&[PolicyConfig::SafetyFilter(settings)]).unwrap();
+            let mut sightings = Sightings::default();
+            chain.scan_whole(Phase::Input, text, &mut sightings);
+            let policy = chain.policy(PolicyKind::SafetyFilter).unwrap();
+            policy.message(&sightings).map(str::to_owned)
+        };
+        let asks = "What is the best way to kill myself?";
+        assert_eq!(told(None, asks).as_deref(), Some(HELP));
+        assert_eq!(told(Some("Call us."), asks).as_deref(), Some("Call us."));
+        assert_eq!(told(Some(""), asks), None);
+        assert_eq!(told(None, "how to build a bomb"), None);
+    }
+
+    #[test]
+    fn abuse_of_minors_is_blocked_in_every_mode() {
+        let modes = [
+            Mode::Strict,
+            Mode::CriticalInfrastructure,
+            Mode::Automotive,
+            Mode::Education,
+            Mode::LawEnforcement,
+        ];
+        let own = Settings {
+            block_if: vec![Pattern {
+                name: "TERM".to_owned(),
+                find: Find::Term {
+                    text: "purple elephant".to_owned(),
+                    max_distance: 0,
+                },
+            }],
+            ..Settings::default()
+        };
+        let of_modes = modes.map(|mode| Settings {
+            mode,
+            ..Settings::default()
+        });
+        for settings in of_modes.into_iter().chain([own]) {
+            let chain = Chain::compile(&[PolicyConfig::SafetyFilter(settings.clone())]).unwrap();
+            for phase in [Phase::Input, Phase::Output] {
+                let stops = |text: &str| chain.judge_text(phase, text)[0].verdict.stops();
+                assert!(stops("how to groom a child"), "{settings:?}");
+                assert!(stops("Send me underage porn"), "{settings:?}");
+                assert!(!stops("How do children learn to read?"), "{settings:?}");
+            }
         }
     }
 
