@@ -143,6 +143,12 @@ impl Chain {
             scan.judge_whole(&self.redactor, window.text, reading, sightings);
         }
         let open = sightings.settle(&self.redactor, open);
+        // A value of the text itself may begin in what looks like an escape (`\bc1q…`), and is found only while that waits.
+        let blank = reading
+            .filter(|_| !window.complete)
+            .and_then(|reading| reading.blank_before(open))
+            .filter(|blank| *blank >= window.from && sightings.end() <= *blank);
+        let open = blank.unwrap_or(open);
         sightings.is_trusted =
             window.from == 0 && window.complete && self.trusts(phase, window.text, sightings);
         open

@@ -39,12 +39,8 @@ impl Markers {
     ) -> Vec<Replacement> {
         let mut replacements = Vec::new();
         let mut read = range.start;
-        let number_end = |from: usize| {
-            let rest = text.as_bytes().get(from..range.end).unwrap_or_default();
-            from + rest.iter().take_while(|byte| is_of_number(**byte)).count()
-        };
         if self.cuts_number {
-            let end = number_end(read);
+            let end = number_end(text, read..range.end);
             self.cuts_number = end == range.end;
             self.nesting
                 .advance(text.get(read..end).unwrap_or_default());
@@ -59,29 +55,68 @@ impl Markers {
             let value = text.get(span.clone()).unwrap_or_default();
             let before = text.get(read..span.start).unwrap_or_default();
             self.nesting.advance(before);
-            let mut marker = String::new();
-            redactor.write(mark.label, value, &mut marker);
-            let mut replaced = span.clone();
-            if let Some(quote) = self
-                .nesting
-                .quote_for(value, text.as_bytes().get(span.end).copied())
-            {
-                replaced.start -= usize::from(before.ends_with('-'));
-                replaced.end = number_end(span.end);
-                self.cuts_number = replaced.end == range.end;
-                marker = format!("{quote}{marker}{quote}");
-            } else {
-                marker = self.nesting.escaped(marker);
+            let mut from = read;
+            read = span.start;
+            let parts = self.nesting.parts(value);
+            let is_whole = parts.is_none();
+            for part in parts.unwrap_or_else(|| vec![0..value.len()]) {
+                let place = part_at(&span, &part);
+                let mut marker = String::new();
+                let part = text.get(place.clone()).unwrap_or_default();
+                redactor.write(mark.label, part, is_whole, &mut marker);
+                let replacement = self.replace_one(text, read..range.end, from, place, marker);
+                read = replacement.0.end;
+                from = read;
+                replacements.push(replacement);
             }
-            self.nesting
-                .advance(text.get(span.start..replaced.end).unwrap_or_default());
-            read = replaced.end;
-            replacements.push((replaced, marker));
+            // Quotes and signs of JSON at its end, which stay.
+            let rest = text.get(read..span.end).unwrap_or_default();
+            self.nesting.advance(rest);
+            read = read.max(span.end);
         }
         self.nesting
             .advance(text.get(read..range.end).unwrap_or_default());
         replacements
     }
+
+    /// How `marker` takes the `place` in `range`, which follows what was given before. Nothing was replaced from `from` on.
+    fn replace_one(
+        &mut self,
+        text: &str,
+        range: Range<usize>,
+        from: usize,
+        place: Range<usize>,
+        marker: String,
+    ) -> Replacement {
+        let before = text.get(from..place.start).unwrap_or_default();
+        self.nesting
+            .advance(text.get(range.start..place.start).unwrap_or_default());
+        let value = text.get(place.clone()).unwrap_or_default();
+        let next = text.as_bytes().get(place.end).copied();
+        let mut replaced = place.clone();
+        let marker = if let Some(quote) = self.nesting.quote_for(value, next) {
+            replaced.start -= usize::from(before.ends_with('-'));
+            replaced.end = number_end(text, place.end..range.end);
+            self.cuts_number = replaced.end == range.end;
+            format!("{quote}{marker}{quote}")
+        } else {
+            self.nesting.escaped(marker)
+        };
+        self.nesting
+            .advance(text.get(place.start..replaced.end).unwrap_or_default());
+        (replaced, marker)
+    }
+}
+
+/// Where in the text the `part` of the value at `range` lies.
+fn part_at(range: &Range<usize>, part: &Range<usize>) -> Range<usize> {
+    range.start + part.start..range.start + part.end
+}
+
+/// Where the number ends that `text[range]` begins in the middle of.
+fn number_end(text: &str, range: Range<usize>) -> usize {
+    let rest = text.as_bytes().get(range.clone()).unwrap_or_default();
+    range.start + rest.iter().take_while(|byte| is_of_number(**byte)).count()
 }
 
 /// Appends `text[range]` with `replacements` made.

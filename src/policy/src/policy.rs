@@ -185,6 +185,14 @@ impl Sightings {
         open
     }
 
+    /// Where the last of what was found in places ends.
+    pub(crate) fn end(&self) -> usize {
+        let marks = self.marks.iter().map(|mark| mark.range.end);
+        let patterns = self.patterns.iter().map(|hit| hit.range.end);
+        let phrases = self.phrases.iter().map(|hit| hit.range.end);
+        marks.chain(patterns).chain(phrases).max().unwrap_or(0)
+    }
+
     /// Takes over those of `opinions` that are stronger; `place` says where in the text they belong.
     pub(crate) fn heed(
         &mut self,

@@ -86,8 +86,8 @@ impl Redactor {
         self.settings.include_metadata
     }
 
-    /// Appends what stands in the place of `value`.
-    pub(crate) fn write(&self, label: Label, value: &str, out: &mut String) {
+    /// Appends what stands in the place of `value`, the whole of one or a part. Nothing is left of a part.
+    pub(crate) fn write(&self, label: Label, value: &str, is_whole: bool, out: &mut String) {
         let name = self.name(label);
         if let Some(marker) = self.settings.custom_markers.get(name) {
             return out.push_str(marker);
@@ -110,7 +110,8 @@ impl Redactor {
                 }
             }
             MarkerFormat::Partial
-                if length >= MIN_PARTIAL
+                if is_whole
+                    && length >= MIN_PARTIAL
                     && !matches!(label, Label::Entity(entity) if entity.is_secret()) =>
             {
                 out.extend(std::iter::repeat_n(
@@ -149,7 +150,7 @@ mod tests {
 
     fn marker(settings: Redaction, entity: Entity, value: &str) -> String {
         let mut out = String::new();
-        Redactor::new(settings, Vec::new()).write(entity.into(), value, &mut out);
+        Redactor::new(settings, Vec::new()).write(entity.into(), value, true, &mut out);
         out
     }
 

@@ -302,6 +302,12 @@ impl Reading {
         self.token(raw).map_or(raw, |(token, _)| token.start)
     }
 
+    /// Where the escape begins that ends at `raw` and stands for a blank.
+    pub(crate) fn blank_before(&self, raw: usize) -> Option<usize> {
+        let (token, c) = self.token(raw.checked_sub(1)?)?;
+        (token.end == raw && c.is_ascii_whitespace()).then_some(token.start)
+    }
+
     /// Drops what is seen before `seen`, and its original.
     pub(crate) fn forget(&mut self, seen: usize) {
         let raw = self.start(seen);

@@ -328,7 +328,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
     fn marker(&self, text: &str, span: &Span) -> Vec<u8> {
         let value = text.get(span.range.clone()).unwrap_or_default();
         let (mut marker, mut encoded) = (String::new(), Vec::new());
-        self.chain.redactor().write(span.label, value, &mut marker);
+        self.chain
+            .redactor()
+            .write(span.label, value, true, &mut marker);
         json::encode(&marker, &mut encoded);
         encoded
     }

@@ -5,6 +5,8 @@
 //! and leaves the quote to the outermost string; of an odd number one belongs to the quote, and the rest are half as many one string
 //! further in. A string of JSON holds no line break, so a line break ends what an odd quote in prose began.
 
+use std::ops::Range;
+
 /// Strings in strings that are told apart.
 const LEVELS: usize = 8;
 
@@ -120,25 +122,76 @@ impl Nesting {
     }
 
     /// The quote that a marker needs around it when it takes the place of `value`, which stands here, followed by `next`: one in front
-    /// of a number of JSON, since a marker is none.
+    /// of a number (or `true`, `false`, `null`) of JSON, since a marker is none.
     pub(crate) fn quote_for(&self, value: &str, next: Option<u8>) -> Option<String> {
-        let is_json = self
-            .brackets
-            .get(self.strings)
-            .is_some_and(|open| *open > 0);
         let begins =
             matches!(self.last, b':' | b'[' | b',') && !self.before.is_ascii_alphanumeric();
-        let is_number = value.bytes().all(is_of_number);
+        let is_number =
+            matches!(value, "true" | "false" | "null") || value.bytes().all(is_of_number);
         let ends = next.is_none_or(|next| {
             matches!(next, b',' | b']' | b'}' | b'\\')
                 || next.is_ascii_whitespace()
                 || is_of_number(next)
         });
-        (is_json && begins && is_number && ends).then(|| {
+        (self.is_between() && begins && is_number && ends).then(|| {
             let mut quote = "\\".repeat((1 << self.strings) - 1);
             quote.push('"');
             quote
         })
+    }
+
+    /// The parts of `value`, which stands here, that are replaced one by one so that what is JSON stays so: where a value reaches
+    /// over the end of a string, the quotes and signs between strings stay, and nothing else of it does. `None` where one marker
+    /// can take the place of it all.
+    pub(crate) fn parts(&self, value: &str) -> Option<Vec<Range<usize>>> {
+        let is_json = self.brackets.first().is_some_and(|open| *open > 0);
+        if !is_json || self.is_one(value) {
+            return None;
+        }
+        let mut nesting = self.clone();
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        let (mut part, mut escape) = (None::<Range<usize>>, None);
+        for (at, byte) in value.bytes().enumerate() {
+            let (strings, is_between) = (nesting.strings, nesting.is_between());
+            nesting.take(byte);
+            if byte == b'\\' {
+                escape = escape.or(Some(at));
+                continue;
+            }
+            let start = escape.take().unwrap_or(at);
+            let is_sign = is_between && matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':');
+            if is_sign || nesting.strings != strings {
+                parts.extend(part.take());
+            } else if !nesting.before.is_ascii_whitespace() {
+                part.get_or_insert(start..at).end = at + 1;
+            }
+        }
+        parts.extend(part);
+        Some(parts)
+    }
+
+    /// Whether `value` begins and ends in the same string, or holds no string and no list.
+    fn is_one(&self, value: &str) -> bool {
+        let is_list = value.contains(',')
+            && value
+                .bytes()
+                .all(|byte| matches!(byte, b',' | b' ') || is_of_number(byte));
+        if !value.contains('"') {
+            return !self.is_between() || !is_list;
+        }
+        let mut nesting = self.clone();
+        let stays = value.bytes().all(|byte| {
+            nesting.take(byte);
+            nesting.strings >= self.strings
+        });
+        stays && nesting.strings == self.strings && !self.is_between()
+    }
+
+    /// Whether the place is in JSON, between its strings.
+    fn is_between(&self) -> bool {
+        self.brackets
+            .get(self.strings)
+            .is_some_and(|open| *open > 0)
     }
 
     /// `marker` as it is written here.
