@@ -57,6 +57,7 @@ use std::ops::Range;
 
 pub use entity::Entity;
 use form::{Form, Forms};
+pub(crate) use named_secret::{is_password, is_password_name};
 
 use crate::present::Present;
 
@@ -194,13 +195,17 @@ impl<'t> Window<'t> {
 
     /// The same; where the last of them ends.
     ///
-    /// Reads the context once: words are compared only where one begins, and only those with its first letter.
+    /// An underscore counts as a space: `social_security_number`. Reads the context once: words are compared only where one begins, and only those with its first letter.
     pub(crate) fn words_end(&self, at: usize, near: usize, words: &[&str]) -> Option<usize> {
         let start = at.saturating_sub(near);
         let context = self.bytes().get(start..at).unwrap_or_default();
         let mut lower = [0; CONTEXT];
         for (place, byte) in lower.iter_mut().zip(context) {
-            *place = byte.to_ascii_lowercase();
+            *place = if *byte == b'_' {
+                b' '
+            } else {
+                byte.to_ascii_lowercase()
+            };
         }
         let lower = lower.get(..context.len()).unwrap_or_default();
         let first_letters = words

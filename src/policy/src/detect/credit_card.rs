@@ -117,9 +117,11 @@ fn is_table(window: &Window<'_>, groups: &Groups, separator: u8) -> bool {
 /// Longest gap between the digits of a card that is spread.
 const MAX_GAP: usize = 3;
 
-/// A card with dots, several spaces or line breaks between groups of four, or with each digit apart: the whole run of digits, from its beginning to its end.
+/// A card with dots, underscores, slashes, several spaces or line breaks between groups of four, or with each digit apart: the whole run of digits, from its beginning to its end.
 fn spread(window: &Window<'_>, start: usize) -> Outcome {
-    let is_gap = |byte: u8| matches!(byte, b' ' | b'-' | b'.' | b'\n' | b'\r' | b'\t');
+    let is_sign = |byte: u8| matches!(byte, b'_' | b'/');
+    let is_gap =
+        |byte: u8| is_sign(byte) || matches!(byte, b' ' | b'-' | b'.' | b'\n' | b'\r' | b'\t');
     let gap = |at: usize| {
         (0..MAX_GAP)
             .take_while(|step| is_gap(window.byte(at + step)))
@@ -132,6 +134,7 @@ fn spread(window: &Window<'_>, start: usize) -> Outcome {
         return Outcome::Nothing;
     }
     let (mut at, mut digits, mut size, mut is_plain) = (start, 0, 0, true);
+    let mut has_sign = false;
     loop {
         let run = (0..=4)
             .take_while(|step| window.byte(at + step).is_ascii_digit())
@@ -150,10 +153,11 @@ fn spread(window: &Window<'_>, start: usize) -> Outcome {
         if next == 0 || run < size || !window.byte(at + next).is_ascii_digit() {
             break;
         }
+        has_sign |= is_sign(window.byte(at));
         is_plain &= next == 1 && matches!(window.byte(at), b' ' | b'-');
         at += next;
     }
-    let is_other = is_plain && size == 4 || digits < 13;
+    let is_other = is_plain && size == 4 || size == 1 && has_sign || digits < 13;
     let ends = !window.byte(at).is_ascii_alphanumeric();
     if !is_other && ends && is_issued(window, start..at) {
         Outcome::Found { start, end: at }
@@ -243,6 +247,8 @@ mod tests {
             "4111.1111.1111.1111",
             "4111 1111\n1111 1111",
             "4111  1111  1111  1111",
+            "4111_1111_1111_1111",
+            "4111/1111/1111/1111",
             "4111 - 1111 - 1111 - 1111",
             "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
         ] {
@@ -268,6 +274,9 @@ mod tests {
             "4111 1111 1111 1111 2222",
             "1234 4111 1111 1111 1111",
             "12345678901234567890123",
+            "4/1/1/1/1/1/1/1/1/1/1/1/1/1/1/1",
+            "4111/1111/1111/1112",
+            "a_4111_1111_1111_1111",
         ] {
             check(text, &[]);
         }

@@ -1,7 +1,9 @@
 //! E-mail addresses (RFC 5321 §4.1.2, dot-atoms only; RFC 1035 §2.3.4 for lengths).
 //!
-//! Anchor: `@`. The local part is what precedes it, at most 64 characters; the domain is the longest run
+//! Anchor: `@`, or `at` in brackets (`bob [at] example.com`). The local part is what precedes it, at most 64 characters; the domain is the longest run
 //! after it that ends in an alphabetic label. Not found: quoted local parts, address literals.
+
+use std::ops::Range;
 
 use crate::present::Present;
 
@@ -17,17 +19,61 @@ pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome
     for at in memchr::memchr_iter(b'@', rest) {
         note(judge(window, window.from + at));
     }
+    for at in memchr::memchr3_iter(b'(', b'[', b'{', rest) {
+        note(judge_written(window, window.from + at));
+    }
     if !window.complete {
-        note(Outcome::Open(local_start(window, window.text.len())));
+        let len = window.text.len();
+        note(Outcome::Open(local_start(window, len)));
+        if window.before(len) == b' ' {
+            note(Outcome::Open(local_start(window, len - 1)));
+        }
     }
 }
 
 fn judge(window: &Window<'_>, at: usize) -> Outcome {
     let start = local_start(window, at);
+    judge_parts(window, start..at, at + 1)
+}
+
+/// Judges `victim [at] example.com`, whose bracket stands at `at`. The words alone are no address: `look at example.com`.
+fn judge_written(window: &Window<'_>, at: usize) -> Outcome {
+    let end = at - usize::from(window.before(at) == b' ');
+    let start = local_start(window, end);
+    let close = match window.byte(at) {
+        b'(' => b')',
+        b'[' => b']',
+        _ => b'}',
+    };
+    let expected = [b'a', b't', close];
+    let word = window.bytes().get(at + 1..).unwrap_or_default();
+    let word = word.get(..expected.len().min(word.len())).unwrap_or(word);
+    let is_prefix = word
+        .iter()
+        .zip(expected)
+        .all(|(byte, expected)| byte.to_ascii_lowercase() == expected);
+    if !is_prefix || start == end {
+        return Outcome::Nothing;
+    }
+    let behind = at + 1 + expected.len();
+    if behind >= window.text.len() {
+        return if window.complete {
+            Outcome::Nothing
+        } else {
+            Outcome::Open(start)
+        };
+    }
+    let domain = behind + usize::from(window.byte(behind) == b' ');
+    judge_parts(window, start..end, domain)
+}
+
+/// Judges the local part and what may be the domain, which begins at `domain`.
+fn judge_parts(window: &Window<'_>, local: Range<usize>, domain: usize) -> Outcome {
+    let Range { start, end: at } = local;
     if start == at || window.before(at) == b'.' {
         return Outcome::Nothing;
     }
-    let after = window.text.get(at + 1..).unwrap_or_default();
+    let after = window.text.get(domain..).unwrap_or_default();
     let run = after
         .char_indices()
         .take_while(|(place, c)| *place < MAX_DOMAIN && is_domain(*c))
@@ -39,8 +85,8 @@ fn judge(window: &Window<'_>, at: usize) -> Outcome {
     let Some(length) = domain_len(after.get(..run).unwrap_or_default()) else {
         return Outcome::Nothing;
     };
-    let end = at + 1 + length;
-    match is_code(window, start, at, end) {
+    let end = domain + length;
+    match is_code(window, local, domain..end) {
         None => Outcome::Open(start),
         Some(true) => Outcome::Nothing,
         Some(false) => Outcome::Found { start, end },
@@ -62,16 +108,17 @@ const FORGES: &[&[u8]] = &[
 ];
 
 /// Whether it is the address of a repository (`git@example.com:a/b.git`) or a product of matrices (`x@w.grad()`); `None` while that is open.
-fn is_code(window: &Window<'_>, start: usize, at: usize, end: usize) -> Option<bool> {
+fn is_code(window: &Window<'_>, local: Range<usize>, host: Range<usize>) -> Option<bool> {
     let bytes = window.bytes();
+    let end = host.end;
     let next = window.byte(end);
     if next == b'(' {
         return Some(true);
     }
-    if !ACCOUNTS.contains(&bytes.get(start..at)?) {
+    if !ACCOUNTS.contains(&bytes.get(local)?) {
         return Some(false);
     }
-    let host = bytes.get(at + 1..end)?;
+    let host = bytes.get(host)?;
     if next == b'/' || FORGES.iter().any(|forge| host.eq_ignore_ascii_case(forge)) {
         return Some(true);
     }
@@ -141,7 +188,17 @@ fn is_letter(c: char) -> bool {
 
 /// What this detector looks for, and nearly finds.
 pub(super) fn anchors() -> Vec<String> {
-    super::texts(&["a@b.co", "@", "a@", "@b.c", "a.", "a@b.c-1."])
+    super::texts(&[
+        "a@b.co",
+        "@",
+        "a@",
+        "@b.c",
+        "a.",
+        "a@b.c-1.",
+        "a [at] b.co",
+        "(at)b.c",
+        "a [at",
+    ])
 }
 
 #[cfg(test)]
@@ -167,6 +224,13 @@ mod tests {
             "b\u{43e}b@ex\u{430}mple.com",
             &[(Email, "b\u{43e}b@ex\u{430}mple.com")],
         );
+        for address in [
+            "bob [at] example.com",
+            "bob(at)example.com",
+            "bob {AT} example.com",
+        ] {
+            check(&format!("write to {address}."), &[(Email, address)]);
+        }
         check("联系bob@example.com谢谢", &[(Email, "bob@example.com")]);
     }
 
@@ -182,6 +246,9 @@ mod tests {
             "git+ssh://git@git.example.com/a/b",
             "ssh -T git@github.com",
             "y = x@w.detach() + b",
+            "look at example.com, at example.com",
+            "seen [attached] example.com (at home) there",
+            "x [at] the end, y [at] 10.5",
         ] {
             check(text, &[]);
         }

@@ -1,7 +1,7 @@
 //! Values of settings whose name says that they are secret: `api_key = "…"`, `PASSWORD=…`, `"clientSecret": "…"`, `Authorization: …`.
 //!
 //! A value has at least twelve characters, letters and two digits; behind names that end in "key" or "login" only, it must look random. Not found:
-//! short passwords, and names with many meanings.
+//! short passwords, but those that are the whole value of a member of JSON, and names with many meanings.
 
 use crate::present::Present;
 
@@ -71,6 +71,8 @@ const MAX_GAP: usize = 12;
 const LONGEST_SCHEME: usize = 10;
 /// Lengths of a value.
 const VALUE: std::ops::RangeInclusive<usize> = 12..=512;
+/// Lengths of a password that is the value of a member.
+const PASSWORD: std::ops::RangeInclusive<usize> = 6..=128;
 /// A random value of a name that may hold something else.
 const MIN_RANDOM: usize = 32;
 /// What stands where a secret belongs.
@@ -110,6 +112,10 @@ pub(super) fn scan(window: &Window<'_>, present: Present, note: &mut dyn FnMut(O
 
 /// Judges what stands behind the `=` or `:` at `at`.
 fn assigned(window: &Window<'_>, at: usize, runs: &mut Runs<1>) -> Outcome {
+    match member(window, at) {
+        None | Some(Outcome::Nothing) => {}
+        Some(outcome) => return outcome,
+    }
     let name = name(window.bytes().get(..at).unwrap_or_default());
     if name == Name::Other {
         return Outcome::Nothing;
@@ -136,6 +142,86 @@ fn assigned(window: &Window<'_>, at: usize, runs: &mut Runs<1>) -> Outcome {
     } else {
         Outcome::Nothing
     }
+}
+
+/// Judges the string that is the value of a member of JSON called a password, whose colon stands at `at`.
+fn member(window: &Window<'_>, at: usize) -> Option<Outcome> {
+    const MAX_QUOTE: usize = 7;
+    let near = at.saturating_sub(MAX_NAME + MAX_QUOTE);
+    let before = window.bytes().get(near..at)?.trim_ascii_end();
+    let name = before.strip_suffix(b"\"")?;
+    let slashes = slashes_before(name, name.len());
+    if !is_password_name(name.get(..name.len() - slashes)?) {
+        return None;
+    }
+    let behind = window.bytes().get(at + 1..)?;
+    let gap = behind.iter().take(2).take_while(|byte| **byte == b' ');
+    let gap = gap.count();
+    let quote = behind.get(gap..)?;
+    let opening = slashes_before(quote, quote.len().min(slashes));
+    let start = at + 1 + gap + slashes + 1;
+    match quote.get(slashes) {
+        None if !window.complete && opening == quote.len() => return Some(Outcome::Open(at + 1)),
+        Some(b'"') if opening == slashes => {}
+        _ => return None,
+    }
+    let value = window.bytes().get(start..)?;
+    let longest = PASSWORD.end() + slashes + 1;
+    let end = memchr::memchr_iter(b'"', value.get(..longest.min(value.len()))?).find(|end| {
+        let before = slashes_before(value, *end);
+        before == slashes || slashes == 0 && before % 2 == 0
+    });
+    let Some(end) = end else {
+        return (value.len() < longest && !window.complete).then_some(Outcome::Open(start));
+    };
+    let value = window.text.get(start..start + end - slashes)?;
+    is_password(value).then_some(Outcome::Found {
+        start,
+        end: start + value.len(),
+    })
+}
+
+/// How many backslashes stand before `end`.
+fn slashes_before(bytes: &[u8], end: usize) -> usize {
+    let before = bytes.get(..end).unwrap_or_default();
+    before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte == b'\\')
+        .count()
+}
+
+/// Whether the value of a member with this name is a password.
+pub(crate) fn is_password_name(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [b"password", b"passwd", b"passphrase", b"pwd"];
+    let name = name
+        .strip_suffix(b"s")
+        .or(name.strip_suffix(b"S"))
+        .unwrap_or(name);
+    NAMES.iter().any(|ending| {
+        name.len()
+            .checked_sub(ending.len())
+            .and_then(|from| name.get(from..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    })
+}
+
+/// Whether a string that is the whole value of such a member is a password, and nothing that stands for one. In prose a short
+/// word behind `password:` is mostly none.
+pub(crate) fn is_password(text: &str) -> bool {
+    const PLACEHOLDERS: [&str; 6] = [
+        "password", "example", "your", "changeme", "redacted", "xxxx",
+    ];
+    let has = |kind: fn(u8) -> bool| text.bytes().any(kind);
+    let is_mixed = has(|byte| byte.is_ascii_alphabetic())
+        && has(|byte| byte.is_ascii_digit() || byte.is_ascii_punctuation());
+    let is_written_out =
+        !text.starts_with(['[', '<', '{', '$', '*', '%']) && !text.contains(char::is_whitespace);
+    let lower = text.to_ascii_lowercase();
+    PASSWORD.contains(&text.len())
+        && is_mixed
+        && is_written_out
+        && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 /// Length of a scheme of HTTP authentication before the credentials.
@@ -257,7 +343,12 @@ pub(super) fn anchors() -> Vec<String> {
         .map(|name| String::from_utf8_lossy(name).into_owned());
     let values = names.flat_map(|name| [format!("{name}: "), format!("{name}=a1b2")]);
     values
-        .chain(super::texts(&["password=example12", "secret: Bot "]))
+        .chain(super::texts(&[
+            "password=example12",
+            "secret: Bot ",
+            "{\"password\": \"a1b2c3\"",
+            "\"pwd\":\"",
+        ]))
         .collect()
 }
 
@@ -276,6 +367,27 @@ mod tests {
             "HEROKU_KEY: 12345678-abcd-4bcd-9bcd-1234567890ab",
             &[(ApiKey, "12345678-abcd-4bcd-9bcd-1234567890ab")],
         );
+    }
+
+    #[test]
+    fn passwords_are_values_of_members() {
+        for (text, value) in [
+            ("{\"password\": \"hunter2Xy!9\"}", "hunter2Xy!9"),
+            ("{\"dbPassword\":\"a-1\\\"b c2\"}", ""),
+            ("{\"db_PWD\" : \"a-1\\\"b-c2\"}", "a-1\\\"b-c2"),
+            ("\"{\\\"password\\\": \\\"hunter2Xy!9\\\"}\"", "hunter2Xy!9"),
+            ("{\"password\": \"your-password\"}", ""),
+            ("{\"password\": \"secret\"}", ""),
+            ("{\"password\": \"[API_KEY_REDACTED]\"}", ""),
+            ("{\"password_hint\": \"hunter2Xy!9\"}", ""),
+        ] {
+            let values: &[_] = if value.is_empty() {
+                &[]
+            } else {
+                &[(ApiKey, value)]
+            };
+            check(text, values);
+        }
     }
 
     #[test]

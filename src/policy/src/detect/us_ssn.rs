@@ -96,6 +96,10 @@ mod tests {
             "my social security number is 219099999",
             &[(Ssn, "219099999")],
         );
+        check(
+            "{\"social_security_number\": 536228726}",
+            &[(Ssn, "536228726")],
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Detectors look back at the words in front of a value, so short values are read once more behind the names of their members.
 //! Only values of entities are looked for there: a name says nothing to phrases and models.
 
-use crate::json::Step;
+use crate::{detect, json::Step};
 
 /// Longer values are texts, which have their own context.
 pub(super) const MAX_VALUE: usize = 512;
@@ -132,30 +132,10 @@ pub(super) fn name(path: &[Step<'_>]) -> Option<String> {
     (name.len() <= MAX_CONTEXT && !API.contains(&name)).then(|| format!("{name}: "))
 }
 
-/// Whether `text` is a password by its member's name. In prose a short word behind `password:` is mostly none, but a string that
-/// is the whole value of such a member is.
+/// Whether `text` is a password by its member's name.
 pub(super) fn is_password(path: &[Step<'_>], text: &str) -> bool {
-    const NAMES: [&str; 4] = ["password", "passwd", "passphrase", "pwd"];
-    const PLACEHOLDERS: [&str; 6] = [
-        "password", "example", "your", "changeme", "redacted", "xxxx",
-    ];
-    let Some(name) = own_name(path) else {
-        return false;
-    };
-    let name = name.trim_end_matches('s').to_ascii_lowercase();
-    let has = |kind: fn(u8) -> bool| text.bytes().any(kind);
-    let is_mixed = has(|byte| byte.is_ascii_alphabetic())
-        && has(|byte| byte.is_ascii_digit() || byte.is_ascii_punctuation());
-    let is_written_out =
-        !text.starts_with(['[', '<', '{', '$', '*', '%']) && !text.contains(char::is_whitespace);
-    let lower = text.to_ascii_lowercase();
-    (6..=128).contains(&text.len())
-        && NAMES
-            .iter()
-            .any(|ending| name.ends_with(ending.trim_end_matches('s')))
-        && is_mixed
-        && is_written_out
-        && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
+    own_name(path).is_some_and(|name| detect::is_password_name(name.as_bytes()))
+        && detect::is_password(text)
 }
 
 #[cfg(test)]

@@ -5,10 +5,14 @@
 
 use std::ops::Range;
 
+use super::View;
+
 /// Fewest bytes of text that count: the shortest address.
 const MIN_TEXT: usize = 6;
 /// Most bytes between two pieces.
 const MAX_GAP: usize = 8;
+/// Fewest words, each in base64, that are read together.
+const MIN_WORDS: usize = 4;
 /// Fewest numbers that are taken for text.
 const MIN_NUMBERS: usize = 6;
 
@@ -251,6 +255,66 @@ fn text_of(bytes: &[u8]) -> String {
         Err(error) => String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default())
             .into_owned(),
     }
+}
+
+/// `SWdub3Jl YWxs b2Y=`: words in base64, one by one. Every word in a row of them must say something, which few ordinary words do.
+pub(super) fn words(text: &str, views: &mut Vec<View>) {
+    let (mut said, mut count, mut range, mut at) = (String::new(), 0, 0..0, 0);
+    let mut close = |said: &mut String, count: usize, range: &Range<usize>| {
+        let text = std::mem::take(said);
+        if count >= MIN_WORDS {
+            views.push(View {
+                text,
+                range: range.clone(),
+            });
+        }
+    };
+    for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
+        let word = piece.trim_ascii_end();
+        if !word.is_empty() && !push_word(word, &mut said) {
+            close(&mut said, count, &range);
+            count = 0;
+        } else if !word.is_empty() {
+            if count == 0 {
+                range.start = at;
+            }
+            range.end = at + word.len();
+            count += 1;
+        }
+        at += piece.len();
+    }
+    close(&mut said, count, &range);
+}
+
+/// Appends what a word says in base64 and a space, if that is printable ASCII.
+fn push_word(word: &str, said: &mut String) -> bool {
+    let before = said.len();
+    let digits = word.trim_matches(['"', '\'', '`', ',', '.', ';']);
+    let digits = digits.trim_end_matches('=');
+    let (mut value, mut bits) = (0_u32, 0);
+    for digit in digits.bytes().map(BASE64.value) {
+        value = value << BASE64.bits & 0xffff | digit.unwrap_or_default();
+        bits += BASE64.bits;
+        if bits >= 8 {
+            bits -= 8;
+            let letter = u8::try_from(value >> bits & 0xff).unwrap_or_default();
+            if digit.is_none() || !matches!(letter, b' '..=b'~') {
+                said.truncate(before);
+                return false;
+            }
+            said.push(char::from(letter));
+        } else if digit.is_none() {
+            said.truncate(before);
+            return false;
+        }
+    }
+    let is_whole = said.len() > before && bits < BASE64.bits && value & ((1 << bits) - 1) == 0;
+    if is_whole {
+        said.push(' ');
+    } else {
+        said.truncate(before);
+    }
+    is_whole
 }
 
 /// `49 67 6e 6f`, `0x49, 0x67`, `73 103 110`, `01001001 01100111`: a letter for each number.
