@@ -59,7 +59,7 @@ impl Markers {
             read = span.start;
             let parts = self.nesting.parts(value);
             let is_whole = parts.is_none();
-            for part in parts.unwrap_or_else(|| vec![0..value.len()]) {
+            for part in parts.unwrap_or_else(|| std::iter::once(0..value.len()).collect()) {
                 let place = part_at(&span, &part);
                 let mut marker = String::new();
                 let part = text.get(place.clone()).unwrap_or_default();

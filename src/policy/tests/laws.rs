@@ -344,7 +344,7 @@ fn lists_what_was_replaced(text: &str, seen: &Seen) -> bool {
 /// of JSON stay quotes and signs, in their order.
 fn after_value<'t>(mut text: &'t str, marker: &str, value: &str) -> Option<&'t str> {
     let quoted = |text: &'t str| {
-        let quote = &text[..text.find('"')? + 1];
+        let quote = &text[..=text.find('"')?];
         (quote.trim_start_matches('\\') == "\"").then_some(())?;
         text[quote.len()..]
             .strip_prefix(marker)?
@@ -401,7 +401,7 @@ fn values_over_several_strings_leave_json() {
             r#"["@\\", "\n", "", "\n@"]"#,
         ),
         (r#"["so begin \"the\" end of it"]"#, r#"["so @ of it"]"#),
-        (r#"it begins, "he said", in the end"#, r#"it @"#),
+        (r#"it begins, "he said", in the end"#, r"it @"),
     ] {
         let seen = uncut(text);
         assert_eq!(seen.text, expected.replace('@', MARK));

@@ -169,7 +169,7 @@ fn member(window: &Window<'_>, at: usize) -> Option<Outcome> {
     let longest = PASSWORD.end() + slashes + 1;
     let end = memchr::memchr_iter(b'"', value.get(..longest.min(value.len()))?).find(|end| {
         let before = slashes_before(value, *end);
-        before == slashes || slashes == 0 && before % 2 == 0
+        before == slashes || slashes == 0 && before.is_multiple_of(2)
     });
     let Some(end) = end else {
         return (value.len() < longest && !window.complete).then_some(Outcome::Open(start));
