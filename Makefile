@@ -17,7 +17,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long fuzz lint fmt deny bench-quick train eval test-docker clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench-quick train eval test-docker clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ golden: build ## Write the expected outputs under tests/golden again; review the
 
 laws-long: ## Run the laws of the engine over a million random cuts and 20,000 generated texts
 	@KT_CUTS=1000000 PROPTEST_CASES=20000 cargo test --release --quiet -p kt-policy --test laws --test cuts -- --nocapture
+
+bounds-long: ## Count the engine's steps for every adversarial shape of its tables, in longer texts (about an hour)
+	@KT_BOUNDS=all cargo test --quiet -p kt-tests --test bounds -- --nocapture
 
 fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
