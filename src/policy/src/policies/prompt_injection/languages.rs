@@ -17,7 +17,7 @@ pub(super) const OVERRIDE: &[Phrase] = &[
     phrase("anweisungen|instruktionen|regeln|vorgaben oben|zuvor|bisher|vorher ignorieren|vergessen|missachten", 3, 0.85),
     phrase("befolge|beachte anweisungen|regeln|vorgaben nicht mehr", 3, 0.82),
     // French
-    phrase("ignore|ignorez|ignorer|oublie|oubliez|oublier|néglige|négligez|outrepasse|contourne|annule|abandonne instructions|consignes|directives|règles|ordres|commandes|restrictions|invites précédentes|précédents|antérieures|antérieurs|dessus|initiales|données|reçues|préalables|avant", 3, 0.9),
+    phrase("ignore|ignorez|ignorer|dignorer|oublie|oubliez|oublier|doublier|néglige|négligez|outrepasse|contourne|annule|abandonne instructions|consignes|directives|règles|ordres|commandes|restrictions|invites précédentes|précédents|antérieures|antérieurs|dessus|initiales|données|reçues|préalables|avant", 3, 0.9),
     phrase("ignore|ignorez|ignorer|oublie|oubliez|oublier tes|vos instructions|consignes|directives|règles|restrictions", 2, 0.85),
     phrase("oublie|oubliez|ignore|ignorez tout précède|avant|précédemment|dessus", 5, 0.85),
     phrase("ne suis|suivez|respecte|tiens|tenez plus|pas instructions|consignes|règles précédentes|antérieures|dessus", 3, 0.85),

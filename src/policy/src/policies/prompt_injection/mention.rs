@@ -465,7 +465,7 @@ const NEVER_TOGETHER: &[&str] = &[
 /// What must not be forgotten is to be done.
 #[rustfmt::skip]
 const FORGETTING: &[&str] = &[
-    "vergiss", "vergesse", "vergessen", "oublie", "oubliez", "oublier", "olvides", "olvide", "olvidar", "dimenticare", "dimenticate", "esqueça", "esquecer",
+    "vergiss", "vergesse", "vergessen", "oublie", "oubliez", "noublie", "noubliez", "oublier", "olvides", "olvide", "olvidar", "dimenticare", "dimenticate", "esqueça", "esquecer",
     "vergeet", "vergeten", "zapomnij", "zapominaj", "unutma", "забывай", "забывайте", "забудь", "забувай", "забудь", "भूलना", "भूलो", "تنس", "تنسى", "فراموش", "quên",
 ];
 const FORGETTING_TOGETHER: &[&str] = &["忘", "잊"];
