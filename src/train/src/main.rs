@@ -53,8 +53,8 @@ struct Bar {
 /// A false alarm of the injection filter ends a conversation, one of the safety filter a request.
 fn bar(model: Model) -> Bar {
     let (quantile, allowance) = match model {
-        Model::Injection => (0.990, 0.35),
-        Model::Safety => (0.98, 0.2),
+        Model::Injection => (0.995, 0.35),
+        Model::Safety => (0.98, 0.05),
         Model::Answers => (0.985, 0.1),
     };
     Bar {
