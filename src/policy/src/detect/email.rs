@@ -25,8 +25,11 @@ pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome
     if !window.complete {
         let len = window.text.len();
         note(Outcome::Open(local_start(window, len)));
-        if window.before(len) == b' ' {
-            note(Outcome::Open(local_start(window, len - 1)));
+        // A word and a space may go on with `(at)`; the end of a sentence or clause may not.
+        let word = len.saturating_sub(1);
+        let start = local_start(window, word);
+        if window.before(len) == b' ' && start < word && window.before(word) != b'.' {
+            note(Outcome::Open(start));
         }
     }
 }
