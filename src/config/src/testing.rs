@@ -209,8 +209,8 @@ mod tests {
         assert!(warnings.diagnostics().is_empty());
         let case = &gateway.tests[0];
         assert_eq!(case.name, "values / an address");
-        let request = r#"{"messages":[{"content":"hi","role":"user"}],"model":"x","n":2}"#;
-        assert_eq!(case.request.to_string(), request);
+        let request = serde_json::json!({"messages": [{"role": "user", "content": "hi"}], "model": "x", "n": 2});
+        assert_eq!(case.request, request);
         assert_eq!(case.response, Some(Json::String("done".to_owned())));
         assert_eq!(case.expected.verdict, Verdict::Redact);
         assert_eq!(case.expected.policy.as_deref(), Some("pii-detector"));
