@@ -1,7 +1,11 @@
 //! The committed weights are not worse than `docs/scoreboard.json` by more than its intervals: who changes them for the worse changes
 //! that file too, where everybody sees it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::{
     collections::BTreeMap,
