@@ -42,8 +42,8 @@ def test_replay_agrees_with_the_gateway(pair, config, tmp_path):
     assert judged["value"]["findings"] == [finding], "offsets count characters"
     assert set(judged["clean"]) == {"id", "verdict", "reason_code", "policy", "policy_results", "findings"}
     assert judged["injection"]["policy_results"][0] == {
-        "kind": "prompt-injection", "phase": "input", "verdict": "block", "score": pytest.approx(0.95, abs=0.05), "reason_code": "prompt_injection.detected",
-        "categories": ["instruction_override", "model"],
+        "kind": "prompt-injection", "phase": "input", "verdict": "block", "score": pytest.approx(0.9, abs=0.01), "reason_code": "prompt_injection.detected",
+        "categories": ["instruction_override"],
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 //! E-mail addresses (RFC 5321 §4.1.2, dot-atoms only; RFC 1035 §2.3.4 for lengths).
 //!
-//! Anchor: `@`, or `at` in brackets (`bob [at] example.com`). The local part is what precedes it, at most 64 characters; the domain is the longest run
+//! Anchor: `@`, or `at` in brackets (`bob[at]example.com`). The local part is what precedes it, at most 64 characters; the domain is the longest run
 //! after it that ends in an alphabetic label. Not found: quoted local parts, address literals.
 
 use std::ops::Range;
@@ -25,12 +25,6 @@ pub(super) fn scan(window: &Window<'_>, _: Present, note: &mut dyn FnMut(Outcome
     if !window.complete {
         let len = window.text.len();
         note(Outcome::Open(local_start(window, len)));
-        // A word and a space may go on with `(at)`; the end of a sentence or clause may not.
-        let word = len.saturating_sub(1);
-        let start = local_start(window, word);
-        if window.before(len) == b' ' && start < word && window.before(word) != b'.' {
-            note(Outcome::Open(start));
-        }
     }
 }
 
@@ -39,10 +33,10 @@ fn judge(window: &Window<'_>, at: usize) -> Outcome {
     judge_parts(window, start..at, at + 1)
 }
 
-/// Judges `victim [at] example.com`, whose bracket stands at `at`. The words alone are no address: `look at example.com`.
+/// Judges `victim(at)example.com`, whose bracket stands at `at`. The words alone are no address (`look at example.com`), and with a
+/// space before the bracket every word of a stream would have to wait for the next.
 fn judge_written(window: &Window<'_>, at: usize) -> Outcome {
-    let end = at - usize::from(window.before(at) == b' ');
-    let start = local_start(window, end);
+    let start = local_start(window, at);
     let close = match window.byte(at) {
         b'(' => b')',
         b'[' => b']',
@@ -55,7 +49,7 @@ fn judge_written(window: &Window<'_>, at: usize) -> Outcome {
         .iter()
         .zip(expected)
         .all(|(byte, expected)| byte.to_ascii_lowercase() == expected);
-    if !is_prefix || start == end {
+    if !is_prefix || start == at {
         return Outcome::Nothing;
     }
     let behind = at + 1 + expected.len();
@@ -67,7 +61,7 @@ fn judge_written(window: &Window<'_>, at: usize) -> Outcome {
         };
     }
     let domain = behind + usize::from(window.byte(behind) == b' ');
-    judge_parts(window, start..end, domain)
+    judge_parts(window, start..at, domain)
 }
 
 /// Judges the local part and what may be the domain, which begins at `domain`.
@@ -198,9 +192,9 @@ pub(super) fn anchors() -> Vec<String> {
         "@b.c",
         "a.",
         "a@b.c-1.",
-        "a [at] b.co",
+        "a[at]b.co",
         "(at)b.c",
-        "a [at",
+        "a[at",
     ])
 }
 
@@ -228,9 +222,9 @@ mod tests {
             &[(Email, "b\u{43e}b@ex\u{430}mple.com")],
         );
         for address in [
-            "bob [at] example.com",
+            "bob[at] example.com",
             "bob(at)example.com",
-            "bob {AT} example.com",
+            "bob{AT} example.com",
         ] {
             check(&format!("write to {address}."), &[(Email, address)]);
         }
@@ -251,7 +245,7 @@ mod tests {
             "y = x@w.detach() + b",
             "look at example.com, at example.com",
             "seen [attached] example.com (at home) there",
-            "x [at] the end, y [at] 10.5",
+            "x[at] the end, y[at] 10.5",
         ] {
             check(text, &[]);
         }

@@ -168,7 +168,15 @@ impl<'b, 'e> Inspector<'b, 'e> {
                 .text
                 .get(piece)
                 .is_some_and(|text| text.trim().is_empty());
-            self.neighbours.text(path, Unit { raw, escaped }, is_blank);
+            self.neighbours.text(
+                path,
+                Unit {
+                    raw,
+                    escaped,
+                    part_of: None,
+                },
+                is_blank,
+            );
         }
     }
 
@@ -389,7 +397,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
     }
 
     /// Where a value of a joined text lies in the body. Nothing if it was replaced there, or something that it is a part of, or
-    /// a value of its kind inside it: with a neighbour's word at its end, an address is a longer address.
+    /// a value of its kind inside it in another text: with a neighbour's word at its end, an address is a longer address.
     fn new_places(
         &self,
         group: &Group,
@@ -414,9 +422,10 @@ impl<'b, 'e> Inspector<'b, 'e> {
         let is_inside = |(place, edit): &(&Range<usize>, Range<usize>)| {
             edit.start >= place.start && edit.end <= place.end
         };
-        let is_longer = replaced
-            .iter()
-            .any(|(_, edit)| self.edits.at(edit.start) == Some(marker));
+        let is_longer = !group.is_one_text(pieces)
+            && replaced
+                .iter()
+                .any(|(_, edit)| self.edits.at(edit.start) == Some(marker));
         let is_known = is_longer
             || replaced.len() == places.len()
                 && replaced.iter().all(|(place, edit)| *place == edit);

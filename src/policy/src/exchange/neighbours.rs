@@ -21,6 +21,8 @@ pub(super) struct Unit {
     /// Its bytes in the body.
     pub(super) raw: Range<usize>,
     pub(super) escaped: bool,
+    /// What it is a part of, if its characters follow directly on those of the part before.
+    pub(super) part_of: Option<u64>,
 }
 
 /// Texts that are read as one.
@@ -58,11 +60,12 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     /// Takes a text. `is_blank` says that it is white space.
-    pub(super) fn text(&mut self, path: &[Step<'_>], unit: Unit, is_blank: bool) {
+    pub(super) fn text(&mut self, path: &[Step<'_>], mut unit: Unit, is_blank: bool) {
         match below_response(path) {
-            [list, Step::Index(_), Step::Key(member), rest @ ..]
+            [list, Step::Index(turn), Step::Key(member), rest @ ..]
                 if is_conversation(list) && is_read(member, rest) =>
             {
+                unit.part_of = Some(*turn as u64);
                 self.message.push(unit);
                 self.speaks |= !is_blank;
             }
@@ -79,13 +82,14 @@ impl Neighbours {
     }
 
     /// Takes a text of any list: an element, or the `text` of one.
-    fn element(&mut self, path: &[Step<'_>], unit: Unit) {
-        let list = match path {
-            [list @ .., Step::Index(_)] => list,
-            [list @ .., Step::Index(_), member] if member.is("text") => list,
+    fn element(&mut self, path: &[Step<'_>], mut unit: Unit) {
+        let (list, is_part) = match path {
+            [list @ .., Step::Index(_)] => (list, false),
+            [list @ .., Step::Index(_), member] if member.is("text") => (list, true),
             _ => return,
         };
         let at = hash(list);
+        unit.part_of = is_part.then_some(at);
         if at != self.list_at {
             finish(&mut self.list, &mut self.done);
         }
@@ -218,6 +222,17 @@ pub(super) struct Joined {
     pub(super) pieces: Vec<Piece>,
 }
 
+impl Group {
+    /// Whether the pieces are parts of one text.
+    pub(super) fn is_one_text(&self, pieces: &[Piece]) -> bool {
+        let mut parts = pieces
+            .iter()
+            .map(|piece| self.units.get(piece.unit).and_then(|unit| unit.part_of));
+        let first = parts.next().flatten();
+        first.is_some() && parts.all(|part| part == first)
+    }
+}
+
 impl Joined {
     fn push(&mut self, unit: usize, text: &str, range: Range<usize>) {
         let at = self.text.len();
@@ -316,6 +331,7 @@ mod tests {
                 let unit = Unit {
                     raw: node.range.clone(),
                     escaped,
+                    part_of: None,
                 };
                 neighbours.note(path, &decoded(body, &unit));
                 let is_blank = decoded(body, &unit).trim().is_empty();
