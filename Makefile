@@ -17,7 +17,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench-quick train eval test-docker clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval test-docker clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,9 +71,13 @@ deny: ## Check licences, sources and duplicates of the dependencies (installs ca
 	@command -v cargo-deny >/dev/null || cargo install --quiet cargo-deny
 	@cargo deny --log-level error check licenses bans sources
 
-bench-quick: build ## Compare with the same Envoy without the filter: requests/s, latency, time to first token
-	@cargo build --release --quiet -p kt-tests --bin bench-quick
-	@ENVOY_BIN="$(ENVOY)" target/release/bench-quick
+bench: build ## Measure each policy and the whole chain beside the same Envoy without the filter; ROW=part of a name picks rows
+	@cargo build --release --quiet -p kt-tests --bin bench
+	@ENVOY_BIN="$(ENVOY)" target/release/bench "$(ROW)"
+
+bench-quick: build ## The same for the whole chain alone, in two minutes
+	@cargo build --release --quiet -p kt-tests --bin bench
+	@ENVOY_BIN="$(ENVOY)" target/release/bench --quick
 
 train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA and write their weights; MODEL=name fits one
 	@cargo build --release --quiet -p kt-train

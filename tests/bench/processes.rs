@@ -1,4 +1,4 @@
-//! The provider and the gateways under test, as the programs that `make build` leaves in `dist`.
+//! The provider and the gateways under test, as the programs that `make build` leaves in `dist`, and what they use.
 
 use std::{
     env, fs,
@@ -6,9 +6,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -82,44 +83,93 @@ impl Provider {
     }
 }
 
-/// A gateway in front of the provider, with or without the filters.
+/// A gateway in front of the provider.
 pub(crate) struct Gateway {
     pub(crate) port: u16,
+    /// From the start of the command to the first answer.
+    pub(crate) ready: Duration,
+    envoy: u32,
+    events: PathBuf,
     _process: Running,
 }
 
 impl Gateway {
-    pub(crate) fn start(provider: u16, with_filter: bool) -> Result<Self, String> {
+    /// A gateway with this policy file, with the filters or without them.
+    pub(crate) fn start(policy: &str, with_filter: bool) -> Result<Self, String> {
         let (port, admin) = (free_port()?, free_port()?);
-        let demo = fs::read_to_string(root().join("policy-configs/demo.yaml"))
-            .map_err(|error| error.to_string())?;
         let config = env::temp_dir().join(format!("kt-bench-{port}.yaml"));
-        fs::write(
-            &config,
-            demo.replace("127.0.0.1:41003", &format!("127.0.0.1:{provider}")),
-        )
-        .map_err(|error| error.to_string())?;
+        let events = env::temp_dir().join(format!("kt-bench-{port}.jsonl"));
+        fs::write(&config, policy).map_err(|error| error.to_string())?;
         let mut command = Command::new(root().join("dist/kt"));
         command.env("OFFLINE_PROVIDER_KEY", "offline");
         command.args([
             "gateway",
             "run",
+            "--concurrency",
+            "2",
             "--listen",
             &format!("127.0.0.1:{port}"),
             "--admin",
             &format!("127.0.0.1:{admin}"),
         ]);
-        command
-            .args(["--event-log", "/dev/null", "--policy-config"])
-            .arg(&config);
+        command.arg("--event-log").arg(&events);
+        command.arg("--policy-config").arg(&config);
         if !with_filter {
             command.arg("--without-filter");
         }
+        let begin = Instant::now();
         let process = Running::start(&mut command, "ready on")?;
+        let ready = begin.elapsed();
         let _ = fs::remove_file(&config);
+        let envoy = child_of(process.0.id()).ok_or("the gateway has no Envoy")?;
         Ok(Self {
             port,
+            ready,
+            envoy,
+            events,
             _process: process,
         })
     }
+
+    /// What Envoy's threads have run so far.
+    pub(crate) fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.envoy));
+        let threads = tasks.into_iter().flatten().filter_map(Result::ok);
+        threads
+            .filter_map(|thread| {
+                let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+                text.split(' ')
+                    .next()?
+                    .parse()
+                    .ok()
+                    .map(Duration::from_nanos)
+            })
+            .sum()
+    }
+
+    /// Envoy's anonymous memory, in MiB.
+    pub(crate) fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.envoy));
+        let kib = status.ok().and_then(|status| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("RssAnon:"))?;
+            line.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        kib.map_or(f64::NAN, |kib| kib / 1024.0)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.events);
+    }
+}
+
+fn child_of(process: u32) -> Option<u32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    tasks.filter_map(Result::ok).find_map(|task| {
+        let children = fs::read_to_string(task.path().join("children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    })
 }

@@ -1,6 +1,12 @@
 //! A closed-loop HTTP/1.1 load: each connection sends the next request when the last one is answered.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -8,16 +14,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// One round.
-pub(crate) struct Work<'r> {
-    pub(crate) port: u16,
-    pub(crate) connections: usize,
-    pub(crate) request: &'r [u8],
-    pub(crate) length: Duration,
-}
+/// What one client sends, request after request, on one connection.
+pub(crate) type Session = Vec<Vec<u8>>;
 
 /// Figures of one round.
+#[derive(Clone, Copy)]
 pub(crate) struct Sample {
+    /// Sessions per second.
     pub(crate) rate: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -31,21 +34,24 @@ struct Times {
     whole: Duration,
 }
 
-pub(crate) async fn run_round(work: &Work<'_>) -> Result<Sample, String> {
+/// Sends all `sessions` to `port`, so many at a time.
+pub(crate) async fn run_round(
+    port: u16,
+    connections: usize,
+    sessions: &Arc<Vec<Session>>,
+) -> Result<Sample, String> {
     let begin = Instant::now();
-    let mut connections = JoinSet::new();
-    for _ in 0..work.connections {
-        connections.spawn(connection(
-            work.port,
-            work.request.to_vec(),
-            begin + work.length,
-        ));
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut running = JoinSet::new();
+    for _ in 0..connections {
+        running.spawn(connection(port, Arc::clone(sessions), Arc::clone(&next)));
     }
     let mut times = Vec::new();
-    while let Some(joined) = connections.join_next().await {
+    while let Some(joined) = running.join_next().await {
         times.extend(joined.map_err(|error| error.to_string())??);
     }
-    let seconds = begin.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "there are few sessions")]
+    let rate = sessions.len() as f64 / begin.elapsed().as_secs_f64();
     let millis = |figure: fn(&Times) -> Duration, quantile: f64| {
         let mut figures: Vec<Duration> = times.iter().map(figure).collect();
         figures.sort_unstable();
@@ -58,10 +64,8 @@ pub(crate) async fn run_round(work: &Work<'_>) -> Result<Sample, String> {
         let at = ((figures.len() as f64 - 1.0) * quantile).round() as usize;
         figures
             .get(at)
-            .map_or(f64::NAN, |figure| figure.as_secs_f64() * 1000.0)
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts are small")]
-    let rate = times.len() as f64 / seconds;
     Ok(Sample {
         rate,
         p50_ms: millis(|times| times.whole, 0.5),
@@ -70,7 +74,11 @@ pub(crate) async fn run_round(work: &Work<'_>) -> Result<Sample, String> {
     })
 }
 
-async fn connection(port: u16, request: Vec<u8>, until: Instant) -> Result<Vec<Times>, String> {
+async fn connection(
+    port: u16,
+    sessions: Arc<Vec<Session>>,
+    next: Arc<AtomicUsize>,
+) -> Result<Vec<Times>, String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))
         .await
         .map_err(|error| error.to_string())?;
@@ -78,8 +86,10 @@ async fn connection(port: u16, request: Vec<u8>, until: Instant) -> Result<Vec<T
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;
     let mut times = Vec::new();
-    while Instant::now() < until {
-        times.push(exchange(&mut stream, &request).await?);
+    while let Some(session) = sessions.get(next.fetch_add(1, Ordering::Relaxed)) {
+        for request in session {
+            times.push(exchange(&mut stream, request).await?);
+        }
     }
     Ok(times)
 }
@@ -129,7 +139,8 @@ fn is_complete(answer: &[u8]) -> Result<bool, String> {
     };
     let head = String::from_utf8_lossy(answer.get(..end).unwrap_or_default()).to_lowercase();
     if !head.starts_with("http/1.1 200") {
-        return Err(format!("unexpected answer: {head}"));
+        let body = String::from_utf8_lossy(answer.get(end..).unwrap_or_default());
+        return Err(format!("unexpected answer: {head}{body}"));
     }
     let length = head
         .lines()
