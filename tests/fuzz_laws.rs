@@ -16,11 +16,11 @@ use std::sync::{Arc, LazyLock};
 
 use kt_policy::{
     BodyStep, Endpoint, Engine, Exchange, FilterConfig, Opening, StreamStep,
-    detect::Entity,
     json::{self, Kind},
     sse::SseDecoder,
 };
 use kt_routing::{TargetState, Trail, retry_after_ms};
+use kt_text::detect::Entity;
 
 static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| engine(&serde_json::json!([])));
 
@@ -297,7 +297,7 @@ pub fn routing(input: &[u8]) {
 pub fn pattern(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (expression, text) = text.split_once('\n').unwrap_or((&text, ""));
-    if kt_policy::patterns::check(expression).is_err() {
+    if kt_text::patterns::check(expression).is_err() {
         return;
     }
     let engine = engine(&serde_json::json!([{"name": "P", "find": {"regex": expression}}]));

@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 
 /// What the first line of a file of weights says of each source, by its name and whether it is positive.
 fn committed(model: &str) -> BTreeMap<(String, bool), Value> {
-    let file = fs::read(root().join(format!("src/policy/models/{model}.bin"))).unwrap();
+    let file = fs::read(root().join(format!("src/text/models/{model}.bin"))).unwrap();
     let header = file.split(|byte| *byte == b'\n').next().unwrap();
     let header: Value = serde_json::from_slice(header).unwrap();
     let sources = header["about"]["shares_above_threshold"]

@@ -12,7 +12,7 @@ FAMILIES = ["instruction_override", "fake_boundary", "delimiter_escape", "role_c
 
 def figures():
     for model in MODELS:
-        with (ROOT / f"src/policy/models/{model}.bin").open("rb") as file:
+        with (ROOT / f"src/text/models/{model}.bin").open("rb") as file:
             yield json.loads(file.readline())["about"]
 
 

@@ -5,10 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    detect::{Entity, Scanner, Window},
-    event::hex,
-};
+use crate::event::hex;
+use kt_text::detect::{Entity, Scanner, Window};
 
 /// Longest id that is shown as it came.
 const LONGEST: usize = 128;

@@ -7,14 +7,16 @@ use std::ops::Range;
 use decoded::Decoder;
 
 use crate::{
+    policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
+    verdict::{Phase, Verdict},
+};
+use kt_text::{
     answers::{self, StreamMode},
     detect::{self, Entity, Scanner, Span, Window},
     linear::{Model, Opinion, Opinions, Weights, shape},
     patterns::{Find, PatternSet},
     phrases::PhraseSet,
-    policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     redact::Redactor,
-    verdict::{Phase, Verdict},
     view::Reading,
 };
 
@@ -281,7 +283,9 @@ impl Chain {
         let users = patterns.map(|pattern| match &pattern.find {
             Find::Regex(text) | Find::Term { text, .. } => text.clone(),
         });
-        let values = detect::anchors().into_iter().chain(crate::views::anchors());
+        let values = detect::anchors()
+            .into_iter()
+            .chain(kt_text::views::anchors());
         let words = phrases.map(|phrase| first(phrase.words));
         values.chain(words).chain(users).collect()
     }

@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use crate::{
-    answers::{StreamMode, Watch},
     chain::{Answers, Chain},
+    tally::{Stop, Tally},
+    verdict::Phase,
+};
+use kt_text::{
+    answers::{StreamMode, Watch},
     detect::{CONTEXT, Span, Window},
     markers::{Markers, apply},
     redact::Redactor,
     refusal::LOOK_BACK,
-    tally::{Stop, Tally},
-    verdict::Phase,
     view::{Reading, may_differ},
 };
 

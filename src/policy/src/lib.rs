@@ -34,44 +34,30 @@
     expect(clippy::string_slice, reason = "tests know where their characters lie")
 )]
 
-pub mod answers;
 mod body_shape;
 mod caller_id;
 mod chain;
-pub mod detect;
 mod endpoint;
 mod engine;
 mod error;
 pub mod event;
 mod exchange;
 mod filter_config;
-mod fold;
 pub mod headers;
 mod held;
 mod hold_back;
 pub mod json;
-pub mod linear;
-mod markers;
 mod media_type;
 mod money;
-mod needles;
 mod opening;
 mod pages;
-pub mod patterns;
-pub mod phrases;
 pub mod policies;
 mod policy;
-mod present;
 pub mod quality;
-mod redact;
-mod refusal;
 pub mod splice;
 pub mod sse;
 mod tally;
-mod terms;
 mod verdict;
-mod view;
-mod views;
 
 pub use body_shape::BodyShape;
 pub use caller_id::CallerIds;
@@ -85,13 +71,13 @@ pub use filter_config::{
 };
 pub use held::{Held, Room};
 pub use hold_back::HoldBack;
+pub use kt_text::redact::{MarkerFormat, Redaction as RedactionSettings};
+pub use kt_text::terms::MAX_LETTERS;
 pub use media_type::{MediaType, media_type};
 pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
 pub use pages::{Page, PageReply};
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};
-pub use redact::{MarkerFormat, Redaction as RedactionSettings};
 pub use splice::Patch;
 pub use tally::{Finding, MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally};
-pub use terms::MAX_LETTERS;
 pub use verdict::{Phase, StopAction, Verdict};

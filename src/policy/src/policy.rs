@@ -5,18 +5,20 @@ use std::{fmt, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answers::StreamMode,
-    detect::{Entity, Label, Span, hold_straddling, join_overlaps},
-    linear::{Model, Opinion, Opinions},
-    patterns::{Pattern, PatternMatch},
-    phrases::{PhraseGroup, PhraseMatch},
     policies::{
         audit_logger, dlp_filter, pii_detector,
         prompt_injection::{self, LogLevel},
         quality_scorer, safety_filter,
     },
-    redact::{Redaction, Redactor},
     verdict::{Phase, Verdict},
+};
+use kt_text::{
+    answers::StreamMode,
+    detect::{Entity, Label, Span, hold_straddling, join_overlaps},
+    linear::{Model, Opinion, Opinions},
+    patterns::{Pattern, PatternMatch},
+    phrases::{PhraseGroup, PhraseMatch},
+    redact::{Redaction, Redactor},
 };
 
 /// The policies this engine enforces.

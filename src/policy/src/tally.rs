@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::{
     chain::{Chain, decisive},
-    linear::{Model, Opinion},
     policies::quality_scorer::Report,
     policy::{PolicyKind, Sightings},
     quality::{Dimensions, assertions::AssertionResult},
     verdict::{Phase, Verdict},
 };
+use kt_text::linear::{Model, Opinion};
 
 /// Redactions listed one by one in an event; more are only counted.
 pub const MAX_LISTED_REDACTIONS: usize = 100;

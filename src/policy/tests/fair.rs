@@ -9,9 +9,9 @@
 use std::sync::LazyLock;
 
 use kt_policy::{
-    Chain, Judgement, Phase, PolicyConfig, Verdict, linear::group_names,
-    policies::safety_filter::Settings,
+    Chain, Judgement, Phase, PolicyConfig, Verdict, policies::safety_filter::Settings,
 };
+use kt_text::linear::group_names;
 
 /// Groups of every kind, in the forms in which they are named. None of the sentences was among those that the model learned from.
 const GROUPS: &[&str] = &[

@@ -7,7 +7,7 @@
 
 use std::{fs, path::Path};
 
-use kt_policy::detect::{Entity, Label, Scanner, Span, Window};
+use kt_text::detect::{Entity, Label, Scanner, Span, Window};
 
 fn entries(file: &str) -> Vec<serde_json::Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/false_alarms");

@@ -186,7 +186,7 @@ pub(crate) fn push(
 /// Units of a text and larger windows: some of each, spread over the text.
 fn parts(text: &str, sizes: Sizes) -> Vec<&str> {
     let mut units = Vec::new();
-    kt_policy::linear::units(text, |unit| units.push(unit));
+    kt_text::linear::units(text, |unit| units.push(unit));
     let mut parts = Vec::new();
     for &(size, most) in sizes {
         if units.len() <= size {

@@ -1,7 +1,7 @@
 //! Logistic regression over sparse binary features, by stochastic gradient descent with step sizes per weight (Duchi,
 //! Hazan, Singer, "Adaptive subgradient methods", 2011). Deterministic: samples are shuffled by a fixed seed.
 
-use kt_policy::linear::BUCKETS;
+use kt_text::linear::BUCKETS;
 
 /// A text as its model sees it.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Fitted {
 }
 
 fn norm(count: usize) -> f32 {
-    kt_policy::linear::norm(u32::try_from(count).unwrap_or(u32::MAX))
+    kt_text::linear::norm(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Fits weights to the examples at `places`.

@@ -31,7 +31,7 @@ use std::{
 
 use corpus::{Sample, Source};
 use fit::{Example, Fitted, fit};
-use kt_policy::{
+use kt_text::{
     answers,
     linear::{self, BUCKETS, Calibration, Header, Model, Weights, features},
 };

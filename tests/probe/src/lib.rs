@@ -4,7 +4,8 @@ pub mod shapes;
 
 use std::sync::Arc;
 
-use kt_policy::{Engine, Exchange, FilterConfig, StreamStep, detect::Entity, json};
+use kt_policy::{Engine, Exchange, FilterConfig, StreamStep, json};
+use kt_text::detect::Entity;
 
 /// Ordinary text, which the others are compared with.
 pub const PROSE: &str = "The committee met on Tuesday afternoon to go over the plan for the new library. Most of the hour was spent on the reading room: \

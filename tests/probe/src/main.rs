@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
         part: String::new(),
     };
     let all = shapes(&engine.chain().anchors(), pairs);
-    let values = kt_policy::detect::anchors().len() * number(4, 0);
+    let values = kt_text::detect::anchors().len() * number(4, 0);
     let chosen = all.into_iter().enumerate().filter(|(place, _)| {
         let (anchor, form) = (place / FORMS, place % FORMS);
         place % of == 0 || (anchor < values && form == anchor % FORMS)

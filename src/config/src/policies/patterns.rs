@@ -1,7 +1,7 @@
 //! What users look for: lists of regular expressions and of terms.
 
-use kt_policy::{
-    MAX_LETTERS,
+use kt_policy::MAX_LETTERS;
+use kt_text::{
     detect::Entity,
     patterns::{Find, Pattern, check},
 };

@@ -2,9 +2,9 @@
 
 use kt_policy::{
     MarkerFormat, RedactionSettings,
-    detect::Entity,
     policies::pii_detector::{Action, Settings},
 };
+use kt_text::detect::Entity;
 
 use super::patterns::{self, Detect};
 use crate::{

@@ -2,9 +2,9 @@
 
 use kt_policy::{
     StopAction,
-    patterns::Pattern,
     policies::prompt_injection::{LogLevel, Settings},
 };
+use kt_text::patterns::Pattern;
 
 use super::{STOP_ACTIONS, patterns};
 use crate::{

@@ -1,9 +1,7 @@
 //! `policy.safety-filter`.
 
-use kt_policy::{
-    answers::StreamMode,
-    policies::safety_filter::{Mode, Settings},
-};
+use kt_policy::policies::safety_filter::{Mode, Settings};
+use kt_text::answers::StreamMode;
 
 use super::{REMOVE, STOP_ACTIONS, patterns, prompt_injection::LONGEST_MESSAGE};
 use crate::{

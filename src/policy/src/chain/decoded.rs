@@ -7,10 +7,10 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use super::Scan;
-use crate::{
+use crate::policy::Sightings;
+use kt_text::{
     detect::Window,
     linear::{Opinions, Shape, Weights, shape},
-    policy::Sightings,
     redact::Redactor,
     view::Reading,
     views::{Stretch, stretches, views},

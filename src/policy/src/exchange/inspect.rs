@@ -9,16 +9,18 @@ use super::{
 };
 use crate::{
     chain::Chain,
-    detect::{Entity, Span, Window},
     engine::Engine,
     error::ErrorReply,
     filter_config::FailMode,
     json::{self, Kind, Node, Step},
-    markers::{Markers, apply},
-    redact::Redactor,
     splice::Edits,
     tally::{Skipped, Stop, Tally},
     verdict::Phase,
+};
+use kt_text::{
+    detect::{Entity, Span, Window},
+    markers::{Markers, apply},
+    redact::Redactor,
 };
 
 /// Whole numbers with fewer digits carry no value that a detector knows.

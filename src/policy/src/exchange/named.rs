@@ -3,7 +3,8 @@
 //! Detectors look back at the words in front of a value, so short values are read once more behind the names of their members.
 //! Only values of entities are looked for there: a name says nothing to phrases and models.
 
-use crate::{detect, json::Step};
+use crate::json::Step;
+use kt_text::detect;
 
 /// Longer values are texts, which have their own context.
 pub(super) const MAX_VALUE: usize = 512;

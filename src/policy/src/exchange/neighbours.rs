@@ -13,7 +13,7 @@ use crate::json::{self, Step};
 /// How far from its end a text is read again: as far as a phrase or a user's expression reaches.
 pub(super) const REACH: usize = 1024;
 /// How far behind the end of a text its words are context for what follows.
-pub(super) const NEAR: usize = crate::detect::CONTEXT;
+pub(super) const NEAR: usize = kt_text::detect::CONTEXT;
 
 /// A text of the body that was judged for itself.
 #[derive(Debug, Clone)]

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::pii_detector::Action;
 use crate::{
-    detect::{Entity, Label},
-    patterns::Pattern,
     policy::{Judgement, Policy, PolicyKind, Sightings},
     verdict::Phase,
+};
+use kt_text::{
+    detect::{Entity, Label},
+    patterns::Pattern,
 };
 
 /// A pattern and what happens to its matches.

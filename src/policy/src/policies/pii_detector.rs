@@ -9,11 +9,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    policy::{Judgement, Policy, PolicyKind, Sightings},
+    verdict::{Phase, Verdict},
+};
+use kt_text::{
     detect::{Entity, Label},
     patterns::Pattern,
-    policy::{Judgement, Policy, PolicyKind, Sightings},
     redact::Redaction,
-    verdict::{Phase, Verdict},
 };
 
 /// What happens to a value.

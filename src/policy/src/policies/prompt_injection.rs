@@ -4,12 +4,12 @@
 //! *Score.* The higher one of two. Phrases: each one found has a weight *w*, and they make 1 − ∏(1 − *w*), each phrase
 //! family counting once with its heaviest phrase; one plain override ("ignore all previous instructions") reaches 0.9,
 //! weaker signs must come together. The linear model: what the n-grams of the text and of its windows look like
-//! ([`crate::linear`]), where 0.8 is the point that about one harmless text of a hundred from unseen sources reaches.
+//! ([`kt_text::linear`]), where 0.8 is the point that about one harmless text of a hundred from unseen sources reaches.
 //! *Where it looks.* Every string of the request, whatever its role: tool results and retrieved text carry
 //! injections as readily as user text.
 //! *What does not count.* What only speaks of an attack (`mention.rs`), and texts that the operator vouches for by their hash.
 //! *Limits.* Other languages than English have plain overrides and extractions only (`languages.rs`). Encoded text is decoded
-//! and judged (`crate::views`); orders without any override wording are left to the model. `docs/detection.md` has the figures.
+//! and judged (`kt_text::views`); orders without any override wording are left to the model. `docs/detection.md` has the figures.
 
 mod languages;
 mod mention;
@@ -20,11 +20,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    policy::{Judgement, Policy, PolicyKind, Sightings},
+    verdict::{Phase, StopAction},
+};
+use kt_text::{
     linear::Model,
     patterns::Pattern,
     phrases::{Phrase, PhraseGroup, PhraseMatch},
-    policy::{Judgement, Policy, PolicyKind, Sightings},
-    verdict::{Phase, StopAction},
 };
 
 /// How loud the gateway's log says that a request was stopped.

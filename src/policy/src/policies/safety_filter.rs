@@ -1,7 +1,7 @@
 //! `safety-filter`: plainly harmful requests and answers.
 //!
 //! *What it does.* Stops the exchange when a phrase of the `strict` list occurs, a request when the linear model
-//! ([`crate::linear`]) gives it 0.8 or more, and an answer when the model for answers ([`crate::answers`]) does. Deterministic; lists and
+//! ([`kt_text::linear`]) gives it 0.8 or more, and an answer when the model for answers ([`kt_text::answers`]) does. Deterministic; lists and
 //! weights are ours.
 //! *Where it looks.* Every string of the request, and of the response or stream. A stream is judged at the end of each sentence; it is cut
 //! behind the one that gave it away, or before it where `output.stream` is `hold`, and where a phrase begins.
@@ -10,13 +10,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    policy::{Judgement, Policy, PolicyKind, Sightings},
+    verdict::{Phase, StopAction, Verdict},
+};
+use kt_text::{
     answers::StreamMode,
     linear::Model,
     patterns::Pattern,
     phrases::{Phrase, PhraseGroup, PhraseMatch},
-    policy::{Judgement, Policy, PolicyKind, Sightings},
     refusal,
-    verdict::{Phase, StopAction, Verdict},
 };
 
 /// The score from which `strict` fires.
@@ -496,7 +498,8 @@ const FRAUD_PHRASES: &[Phrase] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Chain, PolicyConfig, patterns::Find};
+    use crate::{Chain, PolicyConfig};
+    use kt_text::patterns::Find;
 
     fn verdict(text: &str) -> Verdict {
         Chain::compile(&[PolicyConfig::SafetyFilter(Settings::default())])

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Dimensions, Subject, completeness::is_refusal};
-use crate::{
+use kt_text::{
     detect::Window,
     patterns::{Pattern, PatternSet},
 };
@@ -278,7 +278,7 @@ mod tests {
         ));
         let pattern = Pattern {
             name: "r".into(),
-            find: crate::patterns::Find::Regex(r"\d{3}".into()),
+            find: kt_text::patterns::Find::Regex(r"\d{3}".into()),
         };
         assert!(passes(Check::Regex(pattern), false, true, "call 123"));
     }

@@ -5,9 +5,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use kt_policy::{
-    Engine, Exchange, FilterConfig, StreamStep, Verdict, detect::Entity, json, sse::SseDecoder,
-};
+use kt_policy::{Engine, Exchange, FilterConfig, StreamStep, Verdict, json, sse::SseDecoder};
+use kt_text::detect::Entity;
 
 /// What users look for themselves.
 const PATTERNS: &str = r#", "patterns": [{"name": "EMPLOYEE", "find": {"regex": "EMP-[0-9]{4,8}(?-u:\\b)"}}, {"name": "ANYTHING", "find": {"regex": "(?i)begin.{0,40}end"}}]},

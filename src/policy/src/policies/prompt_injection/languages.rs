@@ -1,11 +1,11 @@
 //! Overrides and extractions in other languages than English.
 //!
 //! Where the verb stands last (Turkish, Hindi, Persian, Japanese, Korean) what is to be ignored comes first. Chinese, Japanese and Korean are
-//! written in pairs of characters, which is how `crate::phrases` reads them; accents are folded, so they are left out where that
+//! written in pairs of characters, which is how `kt_text::phrases` reads them; accents are folded, so they are left out where that
 //! reads better.
 
 use super::phrase;
-use crate::phrases::Phrase;
+use kt_text::phrases::Phrase;
 
 /// Instruction override.
 #[rustfmt::skip]

@@ -52,19 +52,20 @@ const MIN_PARTIAL: usize = 8;
 
 /// Writes markers.
 #[derive(Debug, Default)]
-pub(crate) struct Redactor {
+pub struct Redactor {
     settings: Redaction,
     /// Names of the users' patterns, and whether their matches are replaced.
     patterns: Vec<(String, bool)>,
 }
 
 impl Redactor {
-    pub(crate) fn new(settings: Redaction, patterns: Vec<(String, bool)>) -> Self {
+    /// Writes markers by `settings`; `patterns` are the users' patterns: their names, and whether each is replaced.
+    pub fn new(settings: Redaction, patterns: Vec<(String, bool)>) -> Self {
         Self { settings, patterns }
     }
 
     /// What a value is called in markers and events.
-    pub(crate) fn name(&self, label: Label) -> &str {
+    pub fn name(&self, label: Label) -> &str {
         match label {
             Label::Entity(entity) => entity.name(),
             Label::Pattern(place) => self
@@ -75,19 +76,19 @@ impl Redactor {
     }
 
     /// Whether matches of the pattern at `place` are replaced.
-    pub(crate) fn replaces(&self, place: u16) -> bool {
+    pub fn replaces(&self, place: u16) -> bool {
         self.patterns
             .get(usize::from(place))
             .is_some_and(|(_, replaces)| *replaces)
     }
 
     /// Whether events list the values one by one.
-    pub(crate) fn lists(&self) -> bool {
+    pub fn lists(&self) -> bool {
         self.settings.include_metadata
     }
 
     /// Appends what stands in the place of `value`, the whole of one or a part. Nothing is left of a part.
-    pub(crate) fn write(&self, label: Label, value: &str, is_whole: bool, out: &mut String) {
+    pub fn write(&self, label: Label, value: &str, is_whole: bool, out: &mut String) {
         let name = self.name(label);
         if let Some(marker) = self.settings.custom_markers.get(name) {
             return out.push_str(marker);

@@ -143,7 +143,7 @@ const ODD_STRETCH: usize = 6;
 const NUMBER_ROW: usize = 8;
 
 /// The shape of `text`.
-pub(crate) fn shape(text: &str) -> Shape {
+pub fn shape(text: &str) -> Shape {
     let mut shape = Shape::default();
     let mut reader = WordReader {
         text,

@@ -78,7 +78,7 @@ pub struct BadPattern {
 
 /// All patterns of one phase, compiled.
 #[derive(Default)]
-pub(crate) struct PatternSet {
+pub struct PatternSet {
     regexes: Option<Regexes>,
     terms: TermSet,
 }
@@ -106,9 +106,7 @@ impl fmt::Debug for PatternSet {
 
 impl PatternSet {
     /// Compiles `patterns`, each with its place. The error names the expression that does not compile.
-    pub(crate) fn compile<'p>(
-        patterns: impl Iterator<Item = (u16, &'p Pattern)>,
-    ) -> Result<Self, String> {
+    pub fn compile<'p>(patterns: impl Iterator<Item = (u16, &'p Pattern)>) -> Result<Self, String> {
         let (mut expressions, mut places, mut terms) = (Vec::new(), Vec::new(), TermSet::default());
         for (place, pattern) in patterns {
             match &pattern.find {
@@ -136,12 +134,13 @@ impl PatternSet {
         Ok(Self { regexes, terms })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
         self.regexes.is_none() && self.terms.is_empty()
     }
 
     /// Adds the matches of `window` to `found` and returns the first position whose fate is open.
-    pub(crate) fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> usize {
+    pub fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> usize {
         let mut open = window.text.len();
         if let Some(regexes) = &self.regexes {
             open = regexes.scan(window, found).unwrap_or_else(|| {

@@ -12,7 +12,7 @@
 //! *Score.* The sum of the weights divided by the root of the number of features ([`norm`]). The highest window counts, less
 //! an allowance that grows with the logarithm of the number of units: among many windows, one is high by chance.
 //!
-//! *Training.* `src/train` fits one file of weights per model, `src/policy/models/<model>.bin`, whose first line names data and
+//! *Training.* `src/train` fits one file of weights per model, `src/text/models/<model>.bin`, whose first line names data and
 //! figures.
 
 mod groups;
@@ -31,7 +31,7 @@ use self::{
     units::Borders,
     words::{MAX_WORD, WordReader},
 };
-pub(crate) use self::{run::Sum, units::UnitReader, words::shape};
+pub use self::{run::Sum, units::UnitReader, words::shape};
 
 /// Weights per model.
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
@@ -218,7 +218,7 @@ impl Weights {
     }
 
     /// The sum of one unit, in which a feature counts once.
-    pub(crate) fn sum(&self, unit: &str) -> Sum {
+    pub fn sum(&self, unit: &str) -> Sum {
         ANSWER_CELLS.with_borrow_mut(|cells| self.sum_in(cells, unit))
     }
 
@@ -241,7 +241,7 @@ impl Weights {
 
     /// The logit of a window by the first model, in a text of so many units.
     #[expect(clippy::cast_precision_loss, reason = "a text has few units")]
-    pub(crate) fn logit(&self, window: Sum, units: u32) -> f32 {
+    pub fn logit(&self, window: Sum, units: u32) -> f32 {
         let [lane, _] = &self.lanes;
         let [sum, _] = window.weights;
         let allowance = lane.calibration.allowance * (units.max(1) as f32).ln();
@@ -249,7 +249,7 @@ impl Weights {
     }
 
     /// The opinion of the first model that a logit stands for.
-    pub(crate) fn opinion(&self, logit: f32, range: Range<usize>) -> Opinion {
+    pub fn opinion(&self, logit: f32, range: Range<usize>) -> Opinion {
         let [lane, _] = &self.lanes;
         Opinion {
             score: lane.calibration.score(logit),

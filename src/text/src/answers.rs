@@ -33,7 +33,7 @@ pub enum StreamMode {
 
 /// An answer so far.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub struct Watch {
     units: UnitReader,
     /// The sums of the last sentences, none of them twice: what is said again says nothing new.
     recent: VecDeque<Sum>,
@@ -51,7 +51,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Takes more of the answer, up to the end of the sentence: how many bytes, and whether it ended and was judged.
-    pub(crate) fn push(&mut self, text: &str, weights: &Weights) -> (usize, bool) {
+    pub fn push(&mut self, text: &str, weights: &Weights) -> (usize, bool) {
         let (used, ended) = self.units.push(text);
         if ended {
             self.judge(weights);
@@ -60,24 +60,24 @@ impl Watch {
     }
 
     /// The answer is complete.
-    pub(crate) fn finish(&mut self, weights: &Weights) {
+    pub fn finish(&mut self, weights: &Weights) {
         if !self.units.text().is_empty() {
             self.judge(weights);
         }
     }
 
     /// The highest opinion on what was judged.
-    pub(crate) fn opinion(&self) -> Option<&Opinion> {
+    pub fn opinion(&self) -> Option<&Opinion> {
         self.opinion.as_ref()
     }
 
     /// Bytes of the sentence that is not complete.
-    pub(crate) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.units.text().len()
     }
 
     /// Bytes of the sentence that was judged last.
-    pub(crate) fn last(&self) -> usize {
+    pub fn last(&self) -> usize {
         self.last
     }
 

@@ -18,13 +18,13 @@ const MIN_NUMBERS: usize = 6;
 
 /// A part of a text that says something when it is decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub struct Stretch {
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
     /// For each piece, how much has been said at its end, and where it lies.
     pieces: Vec<(usize, Range<usize>)>,
     /// Whether it is base64.
-    pub(crate) is_base64: bool,
+    pub is_base64: bool,
 }
 
 impl Stretch {
@@ -37,7 +37,7 @@ impl Stretch {
     }
 
     /// The pieces in which `said` stands.
-    pub(crate) fn place(&self, said: &Range<usize>) -> Range<usize> {
+    pub fn place(&self, said: &Range<usize>) -> Range<usize> {
         let piece = |at: usize| {
             let piece = self.pieces.get(at).or(self.pieces.last());
             piece.map_or(0..0, |(_, range)| range.clone())

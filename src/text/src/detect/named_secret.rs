@@ -192,7 +192,7 @@ fn slashes_before(bytes: &[u8], end: usize) -> usize {
 }
 
 /// Whether the value of a member with this name is a password.
-pub(crate) fn is_password_name(name: &[u8]) -> bool {
+pub fn is_password_name(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 4] = [b"password", b"passwd", b"passphrase", b"pwd"];
     let name = name
         .strip_suffix(b"s")
@@ -208,7 +208,7 @@ pub(crate) fn is_password_name(name: &[u8]) -> bool {
 
 /// Whether a string that is the whole value of such a member is a password, and nothing that stands for one. In prose a short
 /// word behind `password:` is mostly none.
-pub(crate) fn is_password(text: &str) -> bool {
+pub fn is_password(text: &str) -> bool {
     const PLACEHOLDERS: [&str; 6] = [
         "password", "example", "your", "changeme", "redacted", "xxxx",
     ];

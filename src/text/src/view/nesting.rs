@@ -12,7 +12,7 @@ const LEVELS: usize = 8;
 
 /// What is known behind a stretch of text.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Nesting {
+pub struct Nesting {
     /// In how many strings the place lies.
     strings: usize,
     /// Brackets that are open, in each string.
@@ -31,7 +31,7 @@ pub(crate) struct Nesting {
 
 impl Nesting {
     /// For a text that is JSON as a whole, the arguments of a tool call.
-    pub(crate) fn of_json() -> Self {
+    pub fn of_json() -> Self {
         let mut nesting = Self {
             last: b':',
             ..Self::default()
@@ -43,7 +43,7 @@ impl Nesting {
     }
 
     /// Takes the next stretch of text.
-    pub(crate) fn advance(&mut self, text: &str) {
+    pub fn advance(&mut self, text: &str) {
         let is_of_json = |byte: u8| matches!(byte, b'"' | b'\\' | b'{' | b'[' | b'`');
         let is_prose = self.strings == 0
             && self.brackets == [0; LEVELS + 1]
@@ -123,7 +123,7 @@ impl Nesting {
 
     /// The quote that a marker needs around it when it takes the place of `value`, which stands here, followed by `next`: one in front
     /// of a number (or `true`, `false`, `null`) of JSON, since a marker is none.
-    pub(crate) fn quote_for(&self, value: &str, next: Option<u8>) -> Option<String> {
+    pub fn quote_for(&self, value: &str, next: Option<u8>) -> Option<String> {
         let begins =
             matches!(self.last, b':' | b'[' | b',') && !self.before.is_ascii_alphanumeric();
         let is_number =
@@ -143,7 +143,7 @@ impl Nesting {
     /// The parts of `value`, which stands here, that are replaced one by one so that what is JSON stays so: where a value reaches
     /// over the end of a string, the quotes and signs between strings stay, and nothing else of it does. `None` where one marker
     /// can take the place of it all.
-    pub(crate) fn parts(&self, value: &str) -> Option<Vec<Range<usize>>> {
+    pub fn parts(&self, value: &str) -> Option<Vec<Range<usize>>> {
         let is_json = self.brackets.first().is_some_and(|open| *open > 0);
         if !is_json || self.is_one(value) {
             return None;
@@ -195,7 +195,7 @@ impl Nesting {
     }
 
     /// `marker` as it is written here.
-    pub(crate) fn escaped(&self, marker: String) -> String {
+    pub fn escaped(&self, marker: String) -> String {
         let is_plain = !marker.contains(['"', '\\']) && !marker.contains(char::is_control);
         let is_json = self.brackets.first().is_some_and(|open| *open > 0);
         if self.strings == 0 || is_plain || !is_json {
@@ -203,13 +203,13 @@ impl Nesting {
         }
         (0..self.strings).fold(marker, |marker, _| {
             let mut out = Vec::with_capacity(marker.len() + 8);
-            crate::json::encode(&marker, &mut out);
+            crate::json_string::encode(&marker, &mut out);
             String::from_utf8(out).unwrap_or_default()
         })
     }
 }
 
 /// Whether a number of JSON may have this byte in it.
-pub(crate) fn is_of_number(byte: u8) -> bool {
+pub fn is_of_number(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
 }

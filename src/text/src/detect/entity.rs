@@ -121,7 +121,7 @@ impl Entity {
     pub const PCI: [Self; 2] = [Self::Cvv, Self::CardholderName];
 
     /// Whether no character of a value may be shown, not even in part.
-    pub(crate) fn is_secret(self) -> bool {
+    pub fn is_secret(self) -> bool {
         matches!(self, Self::ApiKey | Self::UrlCredentials | Self::Cvv)
     }
 }

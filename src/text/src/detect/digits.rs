@@ -9,24 +9,24 @@ const MAX_DIGITS: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     /// First digit of the first group.
-    pub(crate) start: usize,
+    pub start: usize,
     groups: [Group; MAX_DIGITS],
     len: usize,
     /// The sequence reaches the end of a text that may go on.
-    pub(crate) open: bool,
+    pub open: bool,
 }
 
 /// One run of digits.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Group {
     /// Offset of its first digit.
-    pub(crate) start: usize,
+    pub start: usize,
     /// Offset behind its last digit.
-    pub(crate) end: usize,
+    pub end: usize,
     /// The separator before it; 0 for the first group.
-    pub(crate) separator: u8,
+    pub separator: u8,
     /// Whether a closing parenthesis stands between the previous group and this one.
-    pub(crate) closes: bool,
+    pub closes: bool,
 }
 
 impl Group {

@@ -46,7 +46,7 @@ impl Cells {
 
 /// A sum of weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
+pub struct Sum {
     pub(super) weights: [i32; LANES],
     pub(super) count: u32,
 }
@@ -68,12 +68,13 @@ impl Sum {
     }
 
     /// How many features there are in it.
-    pub(crate) fn features(&self) -> u32 {
+    pub fn features(&self) -> u32 {
         self.count
     }
 
     /// This and another unit.
-    pub(crate) fn with(self, other: Self) -> Self {
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
         let ([first, second], [third, fourth]) = (self.weights, other.weights);
         Self {
             weights: [first + third, second + fourth],

@@ -10,18 +10,18 @@ use crate::{
 
 /// Writes the markers of one text, stretch by stretch.
 #[derive(Debug, Default)]
-pub(crate) struct Markers {
+pub struct Markers {
     nesting: Nesting,
     /// A number was replaced whose last digits may still come.
     cuts_number: bool,
 }
 
 /// A range of the text, and what takes its place.
-pub(crate) type Replacement = (Range<usize>, String);
+pub type Replacement = (Range<usize>, String);
 
 impl Markers {
     /// For a text that is JSON as a whole.
-    pub(crate) fn of_json() -> Self {
+    pub fn of_json() -> Self {
         Self {
             nesting: Nesting::of_json(),
             cuts_number: false,
@@ -30,7 +30,7 @@ impl Markers {
 
     /// What becomes of `text[range]`, which follows what was given before, with `marks` in it. What may stand before a number stands
     /// in the same stretch.
-    pub(crate) fn replace(
+    pub fn replace(
         &mut self,
         text: &str,
         range: Range<usize>,
@@ -120,12 +120,7 @@ fn number_end(text: &str, range: Range<usize>) -> usize {
 }
 
 /// Appends `text[range]` with `replacements` made.
-pub(crate) fn apply(
-    text: &str,
-    range: Range<usize>,
-    replacements: &[Replacement],
-    out: &mut String,
-) {
+pub fn apply(text: &str, range: Range<usize>, replacements: &[Replacement], out: &mut String) {
     let mut copied = range.start;
     for (replaced, with) in replacements {
         out.push_str(text.get(copied..replaced.start).unwrap_or_default());

@@ -10,7 +10,7 @@ mod encodings;
 mod escapes;
 mod letters;
 
-pub(crate) use encodings::Stretch;
+pub use encodings::Stretch;
 use std::ops::Range;
 
 use crate::{
@@ -23,15 +23,15 @@ const LONGEST_PART: usize = 4096;
 
 /// A decoded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct View {
+pub struct View {
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
     /// Where it came from.
-    pub(crate) range: Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// What stretches of `text` say: those that can be replaced for what they say. `shape` is that of the text.
-pub(crate) fn stretches(text: &str, shape: &Shape) -> Vec<Stretch> {
+pub fn stretches(text: &str, shape: &Shape) -> Vec<Stretch> {
     let mut found = Vec::new();
     encodings::digits(text, &mut found);
     encodings::numbers(text, &shape.numbers, &mut found);
@@ -43,7 +43,7 @@ pub(crate) fn stretches(text: &str, shape: &Shape) -> Vec<Stretch> {
 }
 
 /// The views of `text` that look like language. `shape` is that of the text.
-pub(crate) fn views(text: &str, shape: &Shape) -> Vec<View> {
+pub fn views(text: &str, shape: &Shape) -> Vec<View> {
     let mut views = Vec::new();
     let whole = |decoded: String| View {
         text: decoded,
@@ -68,7 +68,7 @@ pub(crate) fn views(text: &str, shape: &Shape) -> Vec<View> {
 }
 
 /// What makes a text look encoded, and pieces of encoded ones. The harness of the bounds makes its shapes of them.
-pub(crate) fn anchors() -> Vec<String> {
+pub fn anchors() -> Vec<String> {
     let anchors = [
         "\\u{",
         "\\u0041",

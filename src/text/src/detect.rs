@@ -57,7 +57,7 @@ use std::ops::Range;
 
 pub use entity::Entity;
 use form::{Form, Forms};
-pub(crate) use named_secret::{is_password, is_password_name};
+pub use named_secret::{is_password, is_password_name};
 
 use crate::present::Present;
 
@@ -173,30 +173,31 @@ impl<'t> Window<'t> {
         }
     }
 
-    pub(crate) fn bytes(&self) -> &'t [u8] {
+    /// The text's bytes.
+    pub fn bytes(&self) -> &'t [u8] {
         self.text.as_bytes()
     }
 
     /// The byte at `at`, or 0 beyond the text.
-    pub(crate) fn byte(&self, at: usize) -> u8 {
+    pub fn byte(&self, at: usize) -> u8 {
         self.bytes().get(at).copied().unwrap_or(0)
     }
 
     /// The byte before `at`, or 0 at the start.
-    pub(crate) fn before(&self, at: usize) -> u8 {
+    pub fn before(&self, at: usize) -> u8 {
         at.checked_sub(1).map_or(0, |at| self.byte(at))
     }
 
     /// Whether one of `words` (in lower case) stands within `near` bytes before `at`, as a word of its own. A word that ends in `*`
     /// may go on. Our own markers, which come back in the history of a conversation, give no context.
-    pub(crate) fn has_words(&self, at: usize, near: usize, words: &[&str]) -> bool {
+    pub fn has_words(&self, at: usize, near: usize, words: &[&str]) -> bool {
         self.words_end(at, near, words).is_some()
     }
 
     /// The same; where the last of them ends.
     ///
     /// An underscore counts as a space: `social_security_number`. Reads the context once: words are compared only where one begins, and only those with its first letter.
-    pub(crate) fn words_end(&self, at: usize, near: usize, words: &[&str]) -> Option<usize> {
+    pub fn words_end(&self, at: usize, near: usize, words: &[&str]) -> Option<usize> {
         let start = at.saturating_sub(near);
         let context = self.bytes().get(start..at).unwrap_or_default();
         let mut lower = [0; CONTEXT];
@@ -253,9 +254,14 @@ impl<'t> Window<'t> {
 
 /// What a detector says of one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// A value from `start` to `end`.
-    Found { start: usize, end: usize },
+    Found {
+        /// Its first byte.
+        start: usize,
+        /// The byte after its last.
+        end: usize,
+    },
     /// Text that has not arrived yet decides; a value may start at the given position.
     Open(usize),
     /// Nothing here.
@@ -407,7 +413,7 @@ fn add(found: &mut Vec<Span>, label: Label, range: Range<usize>) {
 }
 
 /// Sorts `spans` and joins those that overlap; the longest of them gives the joined span its label.
-pub(crate) fn join_overlaps(spans: &mut Vec<Span>) {
+pub fn join_overlaps(spans: &mut Vec<Span>) {
     if spans.len() < 2 {
         return;
     }
@@ -434,7 +440,7 @@ pub(crate) fn join_overlaps(spans: &mut Vec<Span>) {
 
 /// Drops the spans that reach beyond `open`, where something may still join them, and returns the first
 /// position that is open now.
-pub(crate) fn hold_straddling(found: &mut Vec<Span>, mut open: usize) -> usize {
+pub fn hold_straddling(found: &mut Vec<Span>, mut open: usize) -> usize {
     while let Some(last) = found.pop_if(|last| last.range.end > open) {
         open = open.min(last.range.start);
     }

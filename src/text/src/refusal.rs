@@ -8,14 +8,14 @@
 //! *Cost.* At most [`LOOK_BACK`] bytes for a place, one pass over a sentence, nothing allocated.
 
 /// Bytes that are looked at before a place. A sentence that is longer is no refusal.
-pub(crate) const LOOK_BACK: usize = 256;
+pub const LOOK_BACK: usize = 256;
 /// Words that may stand between the refusal and what it names.
 const WITHIN: usize = 32;
 /// Longer words are in no list.
 const LONGEST: usize = 16;
 
 /// Whether the sentence of `text` that goes on at `at` has refused, or warned of, what stands there.
-pub(crate) fn is_refused(text: &str, at: usize) -> bool {
+pub fn is_refused(text: &str, at: usize) -> bool {
     let from = text.floor_char_boundary(at.saturating_sub(LOOK_BACK));
     let Some(before) = text.get(from..at) else {
         return false;
@@ -33,13 +33,13 @@ pub(crate) fn is_refused(text: &str, at: usize) -> bool {
 }
 
 /// Whether a whole sentence refuses and does nothing else.
-pub(crate) fn is_refusal(sentence: &str) -> bool {
+pub fn is_refusal(sentence: &str) -> bool {
     let read = read(sentence);
     read.state == State::Refusing && !read.warns && !read.tells
 }
 
 /// Whether a sentence takes back a refusal before it.
-pub(crate) fn takes_back(sentence: &str) -> bool {
+pub fn takes_back(sentence: &str) -> bool {
     let mut before = Word::default();
     for (place, word) in words(sentence).take(WITHIN).enumerate() {
         let announces = word.is_in(&["how", "are", "is", "what", "the", "a"])

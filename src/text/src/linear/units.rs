@@ -148,7 +148,7 @@ fn begins_sentence(bytes: &[u8], at: usize) -> bool {
 
 /// Reads a growing text unit by unit.
 #[derive(Debug, Default)]
-pub(crate) struct UnitReader {
+pub struct UnitReader {
     unit: String,
     /// How much of it was looked at.
     seen: usize,
@@ -156,7 +156,7 @@ pub(crate) struct UnitReader {
 
 impl UnitReader {
     /// Takes text up to the end of the unit: how many bytes, and whether the unit is complete.
-    pub(crate) fn push(&mut self, text: &str) -> (usize, bool) {
+    pub fn push(&mut self, text: &str) -> (usize, bool) {
         let before = self.unit.len();
         // No unit is longer, so that a long text is not copied for each of its units.
         let take = text.floor_char_boundary((LONGEST + 8).saturating_sub(before).max(8));
@@ -170,12 +170,12 @@ impl UnitReader {
     }
 
     /// The unit, as far as it came.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.unit
     }
 
     /// Begins the next unit.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.unit.clear();
         self.seen = 0;
     }

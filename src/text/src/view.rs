@@ -14,7 +14,7 @@ mod nesting;
 use std::ops::Range;
 
 use glyphs::{Glyph, glyph};
-pub(crate) use nesting::{Nesting, is_of_number};
+pub use nesting::{Nesting, is_of_number};
 
 /// Longest escape, in bytes of the original, with the escapes inside it: a run of backslashes is cut there.
 const MAX_ESCAPE: usize = 256;
@@ -23,7 +23,7 @@ const MAX_UNSEEN: usize = 256;
 
 /// The reading of a text, which may grow.
 #[derive(Debug, Default)]
-pub(crate) struct Reading {
+pub struct Reading {
     seen: String,
     /// How much of the original it covers.
     read: usize,
@@ -48,7 +48,7 @@ struct Anchor {
 }
 
 /// Whether a text with these bytes may have a reading that differs from it.
-pub(crate) fn may_differ(text: &str) -> bool {
+pub fn may_differ(text: &str) -> bool {
     text.bytes()
         .fold(false, |seen, byte| seen | is_special(byte))
 }
@@ -62,7 +62,7 @@ fn is_special(byte: u8) -> bool {
 
 impl Reading {
     /// The reading of a whole text, if it differs from it.
-    pub(crate) fn of(text: &str) -> Option<Self> {
+    pub fn of(text: &str) -> Option<Self> {
         if !may_differ(text) {
             return None;
         }
@@ -77,7 +77,7 @@ impl Reading {
     }
 
     /// The reading of a text that grows, of which `text` is known and does not differ.
-    pub(crate) fn of_stream(text: &str) -> Self {
+    pub fn of_stream(text: &str) -> Self {
         Self {
             max_unseen: MAX_UNSEEN,
             seen: text.to_owned(),
@@ -87,22 +87,22 @@ impl Reading {
     }
 
     /// What is seen.
-    pub(crate) fn seen(&self) -> &str {
+    pub fn seen(&self) -> &str {
         &self.seen
     }
 
     /// Whether an escape was undone: otherwise the two differ in characters only.
-    pub(crate) fn has_escapes(&self) -> bool {
+    pub fn has_escapes(&self) -> bool {
         self.has_escapes
     }
 
     /// Whether original and reading are the same, and no escape has begun.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.anchors.is_empty() && self.watch == 0
     }
 
     /// Takes more of the original.
-    pub(crate) fn push(&mut self, mut delta: &str) {
+    pub fn push(&mut self, mut delta: &str) {
         loop {
             if self.watch == 0 {
                 let plain = delta.bytes().position(is_special).unwrap_or(delta.len());
@@ -129,7 +129,7 @@ impl Reading {
     }
 
     /// The original is complete.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if self.watch > 0
             && let Some((len, reference)) = escapes::unclosed_at_end(&self.seen, None)
         {
@@ -209,7 +209,7 @@ impl Reading {
     }
 
     /// Up to where nothing that is still to come can change what is seen.
-    pub(crate) fn stable(&self) -> usize {
+    pub fn stable(&self) -> usize {
         let mut stable = self.seen.len();
         if self.watch == 0 {
             return stable;
@@ -243,7 +243,7 @@ impl Reading {
     }
 
     /// Where in the original begins what begins at `seen`.
-    pub(crate) fn start(&self, seen: usize) -> usize {
+    pub fn start(&self, seen: usize) -> usize {
         let anchor = self.anchor_before(self.anchors.partition_point(|anchor| anchor.seen <= seen));
         anchor.start + (seen - anchor.seen)
     }
@@ -261,13 +261,13 @@ impl Reading {
     }
 
     /// The range of the original that a range of what is seen stands for.
-    pub(crate) fn original(&self, seen: &Range<usize>) -> Range<usize> {
+    pub fn original(&self, seen: &Range<usize>) -> Range<usize> {
         let start = self.start(seen.start);
         start..self.end(seen.end).max(start)
     }
 
     /// What is seen of the original from `raw` on, which is no place inside an escape.
-    pub(crate) fn place(&self, raw: usize) -> usize {
+    pub fn place(&self, raw: usize) -> usize {
         let after = self.anchors.partition_point(|anchor| anchor.start <= raw);
         let anchor = self.anchor_before(after);
         let next = self
@@ -287,7 +287,7 @@ impl Reading {
     }
 
     /// Widens a range of the original so that it holds escapes whole or not at all. A line break before a value is none of it.
-    pub(crate) fn align(&self, raw: &Range<usize>) -> Range<usize> {
+    pub fn align(&self, raw: &Range<usize>) -> Range<usize> {
         let start = match self.token(raw.start) {
             Some((token, '\n' | '\r' | '\t' | ' ')) => token.end,
             Some((token, _)) => token.start,
@@ -298,18 +298,18 @@ impl Reading {
     }
 
     /// The place of the original before which nothing is open when nothing before `raw` is: not inside an escape.
-    pub(crate) fn align_open(&self, raw: usize) -> usize {
+    pub fn align_open(&self, raw: usize) -> usize {
         self.token(raw).map_or(raw, |(token, _)| token.start)
     }
 
     /// Where the escape begins that ends at `raw` and stands for a blank.
-    pub(crate) fn blank_before(&self, raw: usize) -> Option<usize> {
+    pub fn blank_before(&self, raw: usize) -> Option<usize> {
         let (token, c) = self.token(raw.checked_sub(1)?)?;
         (token.end == raw && c.is_ascii_whitespace()).then_some(token.start)
     }
 
     /// Drops what is seen before `seen`, and its original.
-    pub(crate) fn forget(&mut self, seen: usize) {
+    pub fn forget(&mut self, seen: usize) {
         let raw = self.start(seen);
         self.seen.drain(..seen);
         self.read -= raw;
