@@ -1,6 +1,6 @@
 //! One folder per case under `tests/golden`: `policy-config.yaml` (or, if absent, the file of the same name in
-//! `policy-configs`) and what is expected of it, `envoy.yaml` or `diagnostics.txt`. `make golden` writes the
-//! expectations again.
+//! `policy-configs`) and what is expected of it, `envoy.yaml` or `diagnostics.txt`; where there is a folder `dynamic`, also
+//! that form. `make golden` writes the expectations again.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use std::{
 
 use expect_test::expect_file;
 use kt_config::load;
-use kt_envoy_gen::{Options, bootstrap_yaml};
+use kt_envoy_gen::{Dynamic, Options, bootstrap_yaml};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,6 +62,27 @@ fn outputs_are_as_expected() {
                 .assert_eq(&report.render("policy-config.yaml", &text)),
         }
     }
+}
+
+#[test]
+fn outputs_of_the_dynamic_form_are_as_expected() {
+    let mut seen = 0;
+    for (name, folder, source) in cases() {
+        let folder = folder.join("dynamic");
+        if !folder.is_dir() {
+            continue;
+        }
+        seen += 1;
+        let (gateway, _) = load(&fs::read_to_string(&source).unwrap()).unwrap();
+        let files = Dynamic::new(&gateway, &Options::default()).files();
+        assert_eq!(files, Dynamic::new(&gateway, &Options::default()).files());
+        for file in &files {
+            expect_file![folder.join(&file.name)].assert_eq(&file.text);
+        }
+        let there = fs::read_dir(&folder).unwrap().count();
+        assert_eq!(there, files.len(), "{name}: a file that nobody generates");
+    }
+    assert!(seen > 1);
 }
 
 #[test]
