@@ -34,6 +34,21 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// README, ARCHITECTURE and every file of `docs`.
+fn documents() -> Vec<String> {
+    let mut found = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "md")
+        {
+            found.push(format!("docs/{name}"));
+        }
+    }
+    found
+}
+
 /// Every path that a document names in backquotes exists.
 #[test]
 fn documents_name_existing_paths() {
@@ -48,8 +63,8 @@ fn documents_name_existing_paths() {
         ".ci/",
     ];
     let mut missing = BTreeSet::new();
-    for document in ["README.md", "ARCHITECTURE.md"] {
-        let text = read(document);
+    for document in documents() {
+        let text = read(&document);
         for quoted in text.split('`').skip(1).step_by(2) {
             let path = quoted
                 .split([' ', '\n', ':', '#'])
@@ -69,8 +84,8 @@ fn documents_name_existing_paths() {
 #[test]
 fn documents_name_existing_targets() {
     let makefile = read("Makefile");
-    for document in ["README.md", "ARCHITECTURE.md"] {
-        let text = read(document);
+    for document in documents() {
+        let text = read(&document);
         for quoted in text.split('`').skip(1).step_by(2) {
             if let Some(target) = quoted
                 .strip_prefix("make ")
@@ -83,6 +98,94 @@ fn documents_name_existing_targets() {
             }
         }
     }
+}
+
+/// Every link of a document to another file, and to a heading of it, leads somewhere.
+#[test]
+fn documents_link_to_what_exists() {
+    let mut broken = BTreeSet::new();
+    for document in documents() {
+        let text = read(&document);
+        let folder = root().join(&document).parent().unwrap().to_owned();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if target.contains("://") {
+                continue;
+            }
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() {
+                root().join(&document)
+            } else {
+                folder.join(path)
+            };
+            let is_there = file.exists()
+                && (heading.is_empty()
+                    || headings(&fs::read_to_string(&file).unwrap_or_default()).contains(heading));
+            if !is_there {
+                broken.insert(format!("{document}: {target}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The names that headings can be linked by: lower case, words joined by hyphens, other marks left out.
+fn headings(markdown: &str) -> BTreeSet<String> {
+    markdown
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            title
+                .chars()
+                .filter_map(|c| match c {
+                    ' ' => Some('-'),
+                    c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+                    _ => None,
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Every source file that a comment names in backquotes exists: by its path, or by the end of one.
+#[test]
+fn comments_name_existing_files() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    sources(&root().join("tests"), &mut files);
+    files.retain(|file| !file.to_string_lossy().contains("node_modules"));
+    let known: Vec<String> = files
+        .iter()
+        .map(|file| format!("/{}", file.strip_prefix(root()).unwrap().display()))
+        .collect();
+    let mut missing = BTreeSet::new();
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        for comment in text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with("//"))
+        {
+            for quoted in comment.split('`').skip(1).step_by(2) {
+                let is_source = Path::new(quoted)
+                    .extension()
+                    .is_some_and(|extension| extension == "rs")
+                    && !quoted.contains([' ', '<', '*', '{']);
+                if is_source
+                    && !known
+                        .iter()
+                        .any(|path| path.ends_with(&format!("/{quoted}")))
+                {
+                    missing.insert(format!("{}: {quoted}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 /// The checked-in configuration is what the generator writes today.
