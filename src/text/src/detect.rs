@@ -208,6 +208,12 @@ impl<'t> Window<'t> {
                 byte.to_ascii_lowercase()
             };
         }
+        // Digits and signs alone hold no word: vector code tells.
+        let has_letter =
+            |seen: bool, byte: &u8| seen | (byte.is_ascii_lowercase() | !byte.is_ascii());
+        if !lower.iter().fold(false, has_letter) {
+            return None;
+        }
         let lower = lower.get(..context.len()).unwrap_or_default();
         let first_letters = words
             .iter()
@@ -215,7 +221,8 @@ impl<'t> Window<'t> {
             .fold(0_u32, |seen, first| seen | 1 << (first & 31));
         let mut last = None;
         for (place, first) in lower.iter().enumerate() {
-            if first_letters & 1 << (first & 31) == 0 || !self.begins_word(start + place) {
+            let may_begin = first_letters & 1 << (first & 31) != 0 && *first > b'9';
+            if !may_begin || !self.begins_word(start + place) {
                 continue;
             }
             let rest = lower.get(place..).unwrap_or_default();
@@ -304,7 +311,7 @@ type Anchors = fn() -> Vec<String>;
 type TextDetector = fn(&Window<'_>, Present, &mut dyn FnMut(Outcome));
 
 /// Judges the candidate that begins with the digit group at `at`.
-type DigitDetector = fn(&Window<'_>, &digits::Groups) -> Outcome;
+type DigitDetector = fn(&Window<'_>, &digits::Groups<'_>) -> Outcome;
 
 impl Scanner {
     /// A scanner for `entities`.
@@ -348,8 +355,9 @@ impl Scanner {
             scan(window, present, &mut |outcome| note(*entity, outcome));
         }
         if self.looks_at_digits() && present.has(b'0') {
+            let mut reader = digits::GroupReader::default();
             digits::for_each_group(window, &mut |start, end| {
-                self.judge_group(window, start, end, &mut note);
+                self.judge_group(window, start..end, &mut reader, &mut note);
             });
         }
         if !window.complete {
@@ -362,12 +370,12 @@ impl Scanner {
         self.iban || self.crypto || !self.forms.is_empty() || !self.digit_detectors.is_empty()
     }
 
-    /// Judges everything that the run of digits from `start` to `end` anchors.
+    /// Judges everything that a run of digits anchors.
     fn judge_group(
         &self,
         window: &Window<'_>,
-        start: usize,
-        end: usize,
+        Range { start, end }: Range<usize>,
+        reader: &mut digits::GroupReader,
         note: &mut dyn FnMut(Entity, Outcome),
     ) {
         let before = window.before(start);
@@ -379,7 +387,7 @@ impl Scanner {
         }
         self.forms.judge(window, start, end, note);
         if !before.is_ascii_alphanumeric() {
-            let groups = digits::read(window, start, end);
+            let groups = reader.read(window, start, end);
             for (entity, judge) in &self.digit_detectors {
                 note(*entity, judge(window, &groups));
             }

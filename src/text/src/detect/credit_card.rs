@@ -35,7 +35,7 @@ const MIN_GROUP: usize = 3;
 const MIN_DIGITS: usize = 12;
 const MAX_GROUP: usize = 7;
 
-pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let Some(first) = groups.all().first() else {
         return Outcome::Nothing;
     };
@@ -94,7 +94,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
 }
 
 /// Whether the groups are some of five and more with four digits each and the same separator.
-fn is_table(window: &Window<'_>, groups: &Groups, separator: u8) -> bool {
+fn is_table(window: &Window<'_>, groups: &Groups<'_>, separator: u8) -> bool {
     let is_of_four = |group: &Group| group.len() == 4;
     let all = groups.all();
     if all.len() < 4 || !all.iter().take(4).all(is_of_four) {

@@ -46,7 +46,7 @@ const MONTHS: [&[u8]; 12] = [
 ];
 const LONGEST_MONTH: usize = 9;
 
-pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let digit = groups.start;
     if matches!(window.before(digit), b'.' | b'-' | b'/') {
         return Outcome::Nothing;

@@ -6,12 +6,11 @@ use super::Window;
 const MAX_DIGITS: usize = 20;
 
 /// A sequence of digit groups, read from one group's first digit.
-#[derive(Debug, Default)]
-pub(crate) struct Groups {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Groups<'r> {
     /// First digit of the first group.
     pub start: usize,
-    groups: [Group; MAX_DIGITS],
-    len: usize,
+    groups: &'r [Group],
     /// The sequence reaches the end of a text that may go on.
     pub open: bool,
 }
@@ -35,15 +34,15 @@ impl Group {
     }
 }
 
-impl Groups {
+impl<'r> Groups<'r> {
     /// Digits of all groups together.
     pub(crate) fn digits(&self) -> usize {
         self.all().iter().map(Group::len).sum()
     }
 
     /// All groups, in order.
-    pub(crate) fn all(&self) -> &[Group] {
-        self.groups.get(..self.len).unwrap_or_default()
+    pub(crate) fn all(&self) -> &'r [Group] {
+        self.groups
     }
 }
 
@@ -87,47 +86,109 @@ fn digits_end(window: &Window<'_>, start: usize) -> usize {
     start + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// The sequence that begins with the run of digits from `start` to `first_end`.
-pub(super) fn read(window: &Window<'_>, start: usize, first_end: usize) -> Groups {
-    let mut groups = Groups {
-        start,
-        ..Groups::default()
-    };
-    let mut next = Group {
-        start,
-        end: first_end,
-        separator: 0,
-        closes: false,
-    };
-    let mut digits = 0;
-    loop {
-        digits += next.len();
-        if let Some(slot) = groups.groups.get_mut(groups.len) {
-            *slot = next;
-            groups.len += 1;
+/// Reads sequences of groups from one group after the other, and each group once: a sequence is what is known of the last one, without
+/// its first group and with what follows.
+#[derive(Debug, Default)]
+pub(super) struct GroupReader {
+    /// Groups that stand one behind the other.
+    known: Vec<Group>,
+    /// The first of them that still counts.
+    first: usize,
+    /// Digits of those that count.
+    digits: usize,
+    /// What follows the last of them.
+    end: End,
+}
+
+/// How far a sequence is known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Another group may follow.
+    #[default]
+    Unread,
+    /// No other group follows.
+    Closed,
+    /// The text ends.
+    OfText,
+}
+
+impl GroupReader {
+    /// Groups in front of those that count, before they are dropped.
+    const PASSED: usize = 64;
+
+    /// The sequence that begins with the run of digits from `start` to `end`. Each begins behind the one before.
+    pub(super) fn read(&mut self, window: &Window<'_>, start: usize, end: usize) -> Groups<'_> {
+        while let Some(passed) = self
+            .known
+            .get(self.first)
+            .filter(|known| known.start < start)
+        {
+            self.digits -= passed.len();
+            self.first += 1;
         }
-        let end = next.end;
-        if digits >= MAX_DIGITS {
-            return groups;
+        match self
+            .known
+            .get_mut(self.first)
+            .filter(|known| known.start == start)
+        {
+            Some(first) => {
+                first.separator = 0;
+                first.closes = false;
+            }
+            None => self.begin(start, end),
         }
+        if self.first > Self::PASSED {
+            self.known.drain(..self.first);
+            self.first = 0;
+        }
+        while self.digits < MAX_DIGITS && self.end == End::Unread {
+            self.extend(window);
+        }
+        self.groups(start, window)
+    }
+
+    fn begin(&mut self, start: usize, end: usize) {
+        self.known.clear();
+        self.known.push(Group {
+            start,
+            end,
+            separator: 0,
+            closes: false,
+        });
+        self.first = 0;
+        self.digits = end - start;
+        self.end = End::Unread;
+    }
+
+    fn extend(&mut self, window: &Window<'_>) {
+        let end = self.known.last().map_or(0, |last| last.end);
         match separator(window, end) {
             Gap::Digit {
                 at,
                 separator,
                 closes,
             } => {
-                next = Group {
+                let group = Group {
                     start: at,
                     end: digits_end(window, at),
                     separator,
                     closes,
                 };
+                self.digits += group.len();
+                self.known.push(group);
             }
-            Gap::EndOfText => {
-                groups.open = !window.complete;
-                return groups;
-            }
-            Gap::Other => return groups,
+            Gap::EndOfText => self.end = End::OfText,
+            Gap::Other => self.end = End::Closed,
+        }
+    }
+
+    /// What counts of the known groups: as many as hold the digits that are looked for.
+    fn groups(&self, start: usize, window: &Window<'_>) -> Groups<'_> {
+        let groups = self.known.get(self.first..).unwrap_or_default();
+        Groups {
+            start,
+            groups,
+            open: self.end == End::OfText && self.digits < MAX_DIGITS && !window.complete,
         }
     }
 }
@@ -165,4 +226,35 @@ fn separator(window: &Window<'_>, end: usize) -> Gap {
         };
     }
     Gap::Other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is remembered is what would be read.
+    #[test]
+    fn sequences_are_the_same_from_every_group() {
+        let texts = [
+            "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5",
+            "415-555-2671 (415) 555.2671x 12345678901234567890 1 22/333",
+            "1 2  3a4 5-6 12345678901234567890123 4 5 6 +7 8",
+            "1",
+        ];
+        for text in texts.iter().map(|text| text.repeat(9)) {
+            for complete in [true, false] {
+                let window = Window {
+                    text: &text,
+                    from: 0,
+                    complete,
+                };
+                let mut reader = GroupReader::default();
+                for_each_group(&window, &mut |start, end| {
+                    let known = format!("{:?}", reader.read(&window, start, end));
+                    let mut fresh = GroupReader::default();
+                    assert_eq!(known, format!("{:?}", fresh.read(&window, start, end)));
+                });
+            }
+        }
+    }
 }

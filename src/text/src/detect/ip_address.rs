@@ -78,7 +78,7 @@ const V6_WORDS: &[&str] = &[
 ];
 const V6_NEAR: usize = 24;
 
-pub(super) fn judge_v4(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge_v4(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let start = groups.start;
     if matches!(window.before(start), b'.' | b'-' | b'_') {
         return Outcome::Nothing;

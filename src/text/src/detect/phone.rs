@@ -59,7 +59,7 @@ const ANNOUNCED: std::ops::RangeInclusive<usize> = 7..=15;
 /// Digits of an extension.
 const MAX_EXTENSION: usize = 6;
 
-pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let sign = window.before(groups.start);
     let start = groups.start - usize::from(matches!(sign, b'+' | b'('));
     let outside = window.before(start);
@@ -120,7 +120,7 @@ fn international(all: &[Group]) -> Option<usize> {
     end
 }
 
-fn national(window: &Window<'_>, groups: &Groups, parenthesis: bool) -> Option<usize> {
+fn national(window: &Window<'_>, groups: &Groups<'_>, parenthesis: bool) -> Option<usize> {
     let all = groups.all();
     let continues =
         window.before(groups.start) == b' ' && window.before(groups.start - 1).is_ascii_digit();
@@ -208,7 +208,7 @@ fn with_trunk_prefix(all: &[Group]) -> Option<usize> {
 }
 
 /// Any groups of seven to fifteen digits after a word such as "phone", but no date and no IPv4 address.
-fn announced(window: &Window<'_>, groups: &Groups, all: &[Group]) -> Option<usize> {
+fn announced(window: &Window<'_>, groups: &Groups<'_>, all: &[Group]) -> Option<usize> {
     let is_date = matches!(all, [first, second, third, ..] if second.separator == third.separator
         && matches!(second.separator, b'-' | b'/' | b'.')
         && matches!((first.len(), second.len(), third.len()), (1..=2, 1..=2, 4) | (4, 1..=2, 1..=2)));

@@ -109,7 +109,7 @@ const UNITS: &[&[u8]] = &[
 ];
 const MAX_WORDS: usize = 4;
 
-pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let start = groups.start;
     let before = window.before(start);
     let number = groups.all().first().map_or(0, super::digits::Group::len);

@@ -9,7 +9,7 @@ use super::{Outcome, Window, digits::Groups};
 const NEAR: usize = 56;
 const CONTEXT_WORDS: &[&str] = &["ssn", "social security", "social-security"];
 
-pub(super) fn judge(window: &Window<'_>, groups: &Groups) -> Outcome {
+pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     let start = groups.start;
     if matches!(window.before(start), b'.' | b'-' | b'/')
         && window.before(start - 1).is_ascii_digit()
