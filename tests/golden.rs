@@ -64,6 +64,12 @@ fn outputs_are_as_expected() {
     }
 }
 
+/// Stale after a change to the reader or its words; `make golden` writes it again.
+#[test]
+fn outputs_include_the_reference() {
+    expect_file![root().join("docs/reference.md")].assert_eq(&kt_config::reference());
+}
+
 #[test]
 fn outputs_of_the_dynamic_form_are_as_expected() {
     let mut seen = 0;

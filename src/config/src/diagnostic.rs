@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::seen::{Kind, Seen};
+
 /// What kind of problem. `E001` to `E003` are the product's published codes, the others are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
@@ -98,9 +100,11 @@ pub struct Diagnostic {
 }
 
 /// All problems of one file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
+    /// What the reader asked for, where somebody wants to know.
+    seen: Option<Box<Seen>>,
 }
 
 impl Report {
@@ -148,6 +152,33 @@ impl Report {
         if let Some(diagnostic) = self.diagnostics.last_mut() {
             diagnostic.severity = Severity::Warning;
         }
+    }
+
+    /// A report that also notes what the reader asks for, beside what was `seen` before.
+    pub(crate) fn watching(seen: Seen) -> Self {
+        Self {
+            seen: Some(Box::new(seen)),
+            ..Self::default()
+        }
+    }
+
+    /// Notes what the reader takes at `path`.
+    pub(crate) fn asks(&mut self, path: impl FnOnce() -> String, kind: impl FnOnce() -> Kind) {
+        if let Some(seen) = &mut self.seen {
+            seen.note(&path(), kind());
+        }
+    }
+
+    /// Notes that the reader demands `path`.
+    pub(crate) fn demands(&mut self, path: &str) {
+        if let Some(seen) = &mut self.seen {
+            seen.note_missing(path);
+        }
+    }
+
+    /// What was noted.
+    pub(crate) fn seen(self) -> Seen {
+        self.seen.map(|seen| *seen).unwrap_or_default()
     }
 
     pub(crate) fn sort(&mut self) {

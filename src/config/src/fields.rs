@@ -4,6 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use crate::{
     diagnostic::{Code, Position, Report},
+    seen::Kind,
     yaml::{Entry, Node, Scalar, Value},
 };
 
@@ -21,6 +22,7 @@ pub(crate) type Unsupported = (&'static str, &'static str);
 impl<'n> Fields<'n> {
     /// Starts reading `node`, which must be a mapping.
     pub(crate) fn of(node: &'n Node, path: &str, report: &mut Report) -> Option<Self> {
+        report.asks(|| path.to_owned(), || Kind::Mapping);
         match &node.value {
             Value::Mapping(entries) => Some(Self {
                 entries,
@@ -72,12 +74,14 @@ impl<'n> Fields<'n> {
 
     /// The mapping at `key`, if it is there.
     pub(crate) fn mapping(&mut self, key: &'static str, report: &mut Report) -> Option<Self> {
+        report.asks(|| self.path_of(key), || Kind::Mapping);
         let node = self.get(key)?;
         Fields::of(node, &self.path_of(key), report)
     }
 
     /// The list at `key`, if it is there.
     pub(crate) fn list(&mut self, key: &'static str, report: &mut Report) -> Option<&'n [Node]> {
+        report.asks(|| self.path_of(key), || Kind::List);
         let node = self.get(key)?;
         if let Value::Sequence(items) = &node.value {
             Some(items)
@@ -93,6 +97,7 @@ impl<'n> Fields<'n> {
         key: &'static str,
         report: &mut Report,
     ) -> impl Iterator<Item = (&'n str, &'n Node)> + use<'n> {
+        report.asks(|| self.path_of(key), || Kind::Entries);
         let entries = self
             .mapping(key, report)
             .map_or(&[][..], |fields| fields.entries);
@@ -107,6 +112,7 @@ impl<'n> Fields<'n> {
         key: &'static str,
         report: &mut Report,
     ) -> Option<(&'n str, Position)> {
+        report.asks(|| self.path_of(key), || Kind::Text);
         let node = self.get(key)?;
         if let Value::Scalar(Scalar::Text(text)) = &node.value {
             Some((text, node.position))
@@ -118,6 +124,7 @@ impl<'n> Fields<'n> {
 
     /// The boolean at `key`, if it is there.
     pub(crate) fn boolean(&mut self, key: &'static str, report: &mut Report) -> Option<bool> {
+        report.asks(|| self.path_of(key), || Kind::Boolean);
         let node = self.get(key)?;
         if let Value::Scalar(Scalar::Bool(value)) = &node.value {
             Some(*value)
@@ -134,6 +141,10 @@ impl<'n> Fields<'n> {
         range: RangeInclusive<u32>,
         report: &mut Report,
     ) -> Option<u32> {
+        report.asks(
+            || self.path_of(key),
+            || Kind::Integer(*range.start(), *range.end()),
+        );
         let node = self.get(key)?;
         let path = self.path_of(key);
         let Value::Scalar(Scalar::Int(value)) = &node.value else {
@@ -153,6 +164,10 @@ impl<'n> Fields<'n> {
         range: RangeInclusive<f64>,
         report: &mut Report,
     ) -> Option<f64> {
+        report.asks(
+            || self.path_of(key),
+            || Kind::Number(*range.start(), *range.end()),
+        );
         let node = self.get(key)?;
         let path = self.path_of(key);
         let value = match &node.value {
@@ -181,6 +196,8 @@ impl<'n> Fields<'n> {
         unsupported: &[&'static str],
         report: &mut Report,
     ) -> Option<T> {
+        let words = || choices.iter().map(|(name, _)| *name).collect();
+        report.asks(|| self.path_of(key), || Kind::Choice(words()));
         let (word, position) = self.text(key, report)?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == word) {
             return Some(*value);
@@ -210,6 +227,7 @@ impl<'n> Fields<'n> {
 
     /// Reports a required key that is missing.
     pub(crate) fn missing(&self, key: &str, hint: &str, report: &mut Report) {
+        report.demands(&self.path_of(key));
         report.error(
             Code::Missing,
             &self.path_of(key),
@@ -235,6 +253,9 @@ impl<'n> Fields<'n> {
 
     /// Ends the reading: whatever was not asked for is unknown, or known and unsupported.
     pub(crate) fn finish(self, unsupported: &[Unsupported], report: &mut Report) {
+        for key in &self.known {
+            report.asks(|| self.path_of(key), || Kind::Any);
+        }
         for entry in self
             .entries
             .iter()

@@ -15,6 +15,8 @@ mod lower;
 mod policies;
 mod provider;
 mod providers;
+mod schema;
+mod seen;
 mod targets;
 mod testing;
 mod yaml;
@@ -22,6 +24,7 @@ mod yaml;
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
 pub use gateway::{BaseUrl, Expected, Gateway, Pack, Target, TestCase};
 pub use provider::{Provider, provider};
+pub use schema::{json_schema, reference};
 
 /// Reads a policy file. `Ok` has the gateway and its warnings.
 pub fn load(source: &str) -> Result<(Gateway, Report), Report> {

@@ -28,8 +28,18 @@ pub(crate) enum Command {
     Replay(judge::Replay),
     /// Print what `trusted_system_prompts` needs for the exact text on standard input.
     Trust,
+    /// Print the JSON Schema of policy files, for editors; with --markdown the reference of every key.
+    Schema(Schema),
     /// Run the conversations of `testing.suites` and `tests/*.json` and compare the verdicts. Exit 0 when all pass, 1 when not.
     Test(test::Test),
+}
+
+/// Arguments of `kt policy schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Print the reference as Markdown.
+    #[arg(long)]
+    markdown: bool,
 }
 
 /// Arguments of `kt policy lint`.
@@ -52,6 +62,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Explain(arguments) => judge::explain(arguments),
         Command::Replay(arguments) => judge::replay(arguments),
         Command::Trust => trust(),
+        Command::Schema(arguments) => Ok(schema(arguments)),
         Command::Test(arguments) => test::test(arguments),
     }
 }
@@ -76,6 +87,15 @@ fn lint(lint: &Lint) -> Result<ExitCode, Failure> {
         }
     }
     Ok(gateway.map_or(ExitCode::from(USAGE), |_| ExitCode::SUCCESS))
+}
+
+fn schema(arguments: &Schema) -> ExitCode {
+    if arguments.markdown {
+        print!("{}", kt_config::reference());
+    } else {
+        println!("{:#}", kt_config::json_schema());
+    }
+    ExitCode::SUCCESS
 }
 
 fn trust() -> Result<ExitCode, Failure> {

@@ -9,6 +9,7 @@ use kt_text::{
 use crate::{
     diagnostic::{Code, Position, Report},
     fields::{Fields, wrong_type},
+    seen::Kind,
     yaml::{Node, Scalar, Value},
 };
 
@@ -29,8 +30,9 @@ pub(super) fn strings<'n>(
     key: &'static str,
     report: &mut Report,
 ) -> Vec<(&'n str, String, Position)> {
-    let nodes = fields.list(key, report).unwrap_or_default();
     let path = fields.path_of(key);
+    report.asks(|| path.clone(), || Kind::Strings);
+    let nodes = fields.list(key, report).unwrap_or_default();
     too_many(nodes, &path, report);
     let mut strings = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
