@@ -1,5 +1,5 @@
 //! What a text says when it is decoded: base64, hexadecimal and lists of numbers, escapes, ciphers of letters, reversal, digits for letters,
-//! letters moved apart, Morse code, tag characters.
+//! letters moved apart, Morse code, characters that nobody sees.
 //!
 //! Each view costs a pass and can be wrong, so a text is only decoded where it looks encoded, and a view only counts where it
 //! looks like language: a share of its words must be among the most frequent ones of a few languages. Offsets in a view are not
@@ -36,7 +36,7 @@ pub fn stretches(text: &str, shape: &Shape) -> Vec<Stretch> {
     encodings::digits(text, &mut found);
     encodings::numbers(text, &shape.numbers, &mut found);
     if Present::of(text.as_bytes()).has(0xf3) {
-        escapes::tags(text, &mut found);
+        escapes::unseen(text, &mut found);
     }
     found.retain(|stretch| stretch.text != text);
     found
@@ -74,6 +74,7 @@ pub fn anchors() -> Vec<String> {
         "\\u0041",
         "\\u{41}",
         "\\x41",
+        "\\101",
         "&#111",
         "&#111;",
         "&#x6f",
@@ -98,6 +99,8 @@ pub fn anchors() -> Vec<String> {
         "SWdub3Jl YWxs b2Y= ",
         "SWdub3JlIGFsbCBvZiB0aGU= ",
         "\u{e0049}",
+        "\u{e0139}",
+        "ɪ",
         "gur naq ",
         "{\"a\": \"",
         "\\\"",
@@ -119,11 +122,13 @@ fn looks_like_morse(bytes: &[u8]) -> bool {
 /// Texts with escapes in them. Only the lines that have some are decoded: the others were judged already.
 fn escaped(text: &str, present: Present, mut push: impl FnMut(String)) {
     type Kind = (u8, &'static str, usize, fn(&str) -> String);
-    const KINDS: [Kind; 6] = [
+    const KINDS: [Kind; 7] = [
         (b'%', "%", 5, escapes::unescape_percent),
         (b'&', "&#", 4, escapes::unescape_entities),
         (b'\\', "\\x", 4, escapes::unescape_backslashes),
         (b'\\', "\\u", 4, escapes::unescape_backslashes),
+        // Octal: all small letters begin with a 1, spaces and signs with a 0.
+        (b'\\', "\\1", 4, escapes::unescape_backslashes),
         (b'+', "\" + \"", 2, escapes::join_strings),
         (b'+', "' + '", 2, escapes::join_strings),
     ];

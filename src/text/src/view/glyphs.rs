@@ -20,13 +20,13 @@ pub(super) fn glyph(c: char) -> Glyph {
     match c {
         '\t'..='\r' | ' '..='~' => Glyph::Same,
         // Letters with diacritics, but for what is among them.
-        '\u{c0}'..='\u{2ff}' | '\u{370}'..='\u{5ff}' => match c {
-            '\u{2d7}' => Glyph::As('-'),
-            '\u{589}' => Glyph::As(':'),
-            _ => Glyph::Same,
-        },
+        '\u{c0}'..='\u{24f}' | '\u{370}'..='\u{588}' | '\u{58a}'..='\u{5ff}' => Glyph::Same,
         _ if is_unseen(c) => Glyph::Unseen,
-        _ => match ascii(c).or_else(|| letter_like(c)).or_else(|| digit(c)) {
+        _ => match ascii(c)
+            .or_else(|| letter_like(c))
+            .or_else(|| digit(c))
+            .or_else(|| small(c))
+        {
             Some(ascii) => Glyph::As(ascii),
             None => Glyph::Same,
         },
@@ -75,7 +75,8 @@ fn ascii(c: char) -> Option<char> {
         | '\u{2800}'
         | '\u{3000}' => ' ',
         '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
-        '\u{1806}'
+        '\u{2d7}'
+        | '\u{1806}'
         | '\u{2010}'..='\u{2015}'
         | '\u{2043}'
         | '\u{207b}'
@@ -89,7 +90,7 @@ fn ascii(c: char) -> Option<char> {
         | '\u{fe63}' => '-',
         '\u{2024}' | '\u{fe52}' | '\u{ff61}' => '.',
         '\u{2044}' | '\u{2215}' | '\u{29f8}' => '/',
-        '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
+        '\u{589}' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
         '\u{207a}' | '\u{208a}' | '\u{2795}' | '\u{fe62}' => '+',
         '\u{207d}' | '\u{208d}' | '\u{fe59}' => '(',
         '\u{207e}' | '\u{208e}' | '\u{fe5a}' => ')',
@@ -112,6 +113,8 @@ fn ascii(c: char) -> Option<char> {
         '\u{1f130}'..='\u{1f149}' => shifted(c, 0x1f130, 'A')?,
         '\u{1f150}'..='\u{1f169}' => shifted(c, 0x1f150, 'A')?,
         '\u{1f170}'..='\u{1f189}' => shifted(c, 0x1f170, 'A')?,
+        // Regional indicators, of which flags are made
+        '\u{1f1e6}'..='\u{1f1ff}' => shifted(c, 0x1f1e6, 'A')?,
         // Mathematical letters: 26 capitals and 26 small ones of each style
         '\u{1d400}'..='\u{1d6a3}' => {
             let letter = (u32::from(c) - 0x1d400) % 52;
@@ -151,6 +154,108 @@ fn letter_like(c: char) -> Option<char> {
         _ => return None,
     })
 }
+
+/// The letter that `c` is as a small capital, raised or lowered: forms that fonts of fancy text are made of.
+fn small(c: char) -> Option<char> {
+    SMALL
+        .binary_search_by_key(&c, |(small, _)| *small)
+        .ok()
+        .and_then(|place| SMALL.get(place))
+        .map(|(_, letter)| *letter)
+}
+
+/// Small capitals, modifier letters and subscripts of ASCII letters, in order (`UnicodeData.txt`; small capitals by their names).
+const SMALL: [(char, char); 89] = [
+    ('\u{262}', 'g'),
+    ('\u{26a}', 'i'),
+    ('\u{274}', 'n'),
+    ('\u{280}', 'r'),
+    ('\u{28f}', 'y'),
+    ('\u{299}', 'b'),
+    ('\u{29c}', 'h'),
+    ('\u{29f}', 'l'),
+    ('\u{2b0}', 'h'),
+    ('\u{2b2}', 'j'),
+    ('\u{2b3}', 'r'),
+    ('\u{2b7}', 'w'),
+    ('\u{2b8}', 'y'),
+    ('\u{2e1}', 'l'),
+    ('\u{2e2}', 's'),
+    ('\u{2e3}', 'x'),
+    ('\u{1d00}', 'a'),
+    ('\u{1d04}', 'c'),
+    ('\u{1d05}', 'd'),
+    ('\u{1d07}', 'e'),
+    ('\u{1d0a}', 'j'),
+    ('\u{1d0b}', 'k'),
+    ('\u{1d0d}', 'm'),
+    ('\u{1d0f}', 'o'),
+    ('\u{1d18}', 'p'),
+    ('\u{1d1b}', 't'),
+    ('\u{1d1c}', 'u'),
+    ('\u{1d20}', 'v'),
+    ('\u{1d21}', 'w'),
+    ('\u{1d22}', 'z'),
+    ('\u{1d2c}', 'A'),
+    ('\u{1d2e}', 'B'),
+    ('\u{1d30}', 'D'),
+    ('\u{1d31}', 'E'),
+    ('\u{1d33}', 'G'),
+    ('\u{1d34}', 'H'),
+    ('\u{1d35}', 'I'),
+    ('\u{1d36}', 'J'),
+    ('\u{1d37}', 'K'),
+    ('\u{1d38}', 'L'),
+    ('\u{1d39}', 'M'),
+    ('\u{1d3a}', 'N'),
+    ('\u{1d3c}', 'O'),
+    ('\u{1d3e}', 'P'),
+    ('\u{1d3f}', 'R'),
+    ('\u{1d40}', 'T'),
+    ('\u{1d41}', 'U'),
+    ('\u{1d42}', 'W'),
+    ('\u{1d43}', 'a'),
+    ('\u{1d47}', 'b'),
+    ('\u{1d48}', 'd'),
+    ('\u{1d49}', 'e'),
+    ('\u{1d4d}', 'g'),
+    ('\u{1d4f}', 'k'),
+    ('\u{1d50}', 'm'),
+    ('\u{1d52}', 'o'),
+    ('\u{1d56}', 'p'),
+    ('\u{1d57}', 't'),
+    ('\u{1d58}', 'u'),
+    ('\u{1d5b}', 'v'),
+    ('\u{1d62}', 'i'),
+    ('\u{1d63}', 'r'),
+    ('\u{1d64}', 'u'),
+    ('\u{1d65}', 'v'),
+    ('\u{1d9c}', 'c'),
+    ('\u{1da0}', 'f'),
+    ('\u{1dbb}', 'z'),
+    ('\u{2071}', 'i'),
+    ('\u{207f}', 'n'),
+    ('\u{2090}', 'a'),
+    ('\u{2091}', 'e'),
+    ('\u{2092}', 'o'),
+    ('\u{2093}', 'x'),
+    ('\u{2095}', 'h'),
+    ('\u{2096}', 'k'),
+    ('\u{2097}', 'l'),
+    ('\u{2098}', 'm'),
+    ('\u{2099}', 'n'),
+    ('\u{209a}', 'p'),
+    ('\u{209b}', 's'),
+    ('\u{209c}', 't'),
+    ('\u{2c7c}', 'j'),
+    ('\u{2c7d}', 'V'),
+    ('\u{a730}', 'f'),
+    ('\u{a731}', 's'),
+    ('\u{a7af}', 'q'),
+    ('\u{a7f2}', 'C'),
+    ('\u{a7f3}', 'F'),
+    ('\u{a7f4}', 'Q'),
+];
 
 /// The character as far behind `base` as `c` is behind `first`.
 fn shifted(c: char, first: u32, base: char) -> Option<char> {
@@ -217,10 +322,16 @@ mod tests {
             ("٢١٩۰۹९৯๒𝟗𝟡²⁹₉①❷", "219099929929912"),
             ("ⓐⒷ🄲🅓𝕒𝐙𝓶", "aBCDaZm"),
             ("2\u{200b}1\u{ad}9\u{fe0f}\u{20e3}\u{301}\u{0}", "219"),
+            ("ᴊᴀɴᴇ ʲᵃⁿᵉ ⱼₐₙₑ 🇯🇦🇳🇪", "jane jane jane JANE"),
             ("é ß Ж 日本 — 😀", "é ß Ж 日本 - 😀"),
         ] {
             assert_eq!(seen(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn small_letters_are_in_order() {
+        assert!(SMALL.is_sorted_by_key(|(small, _)| *small));
     }
 
     #[test]

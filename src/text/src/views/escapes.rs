@@ -57,7 +57,7 @@ pub(super) fn unescape_entities(text: &str) -> String {
 /// Most digits of an escape in braces: `\u{10ffff}`.
 const MAX_DIGITS: usize = 6;
 
-/// `\x49`, `\u0049` and `\u{49}`.
+/// `\x49`, `\u0049`, `\u{49}` and `\111`, which is octal.
 pub(super) fn unescape_backslashes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -74,18 +74,20 @@ pub(super) fn unescape_backslashes(text: &str) -> String {
                 .position(|byte| *byte == b'}')
                 .and_then(|len| body.get(2..2 + len)),
             [b'u', ..] => body.get(1..5),
+            [b'0'..=b'1', ..] => body.get(..3),
             _ => None,
         };
+        let (radix, mark) = match body.as_bytes() {
+            [b'u', b'{', ..] => (16, 3),
+            [b'0'..=b'9', ..] => (8, 0),
+            _ => (16, 1),
+        };
         let c = digits
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(|digits| u32::from_str_radix(digits, radix).ok())
             .and_then(char::from_u32);
         if let (Some(c), Some(digits)) = (c, digits) {
             out.push(c);
-            let skipped = if body.starts_with("u{") {
-                digits.len() + 3
-            } else {
-                digits.len() + 1
-            };
+            let skipped = digits.len() + mark;
             rest = body.get(skipped..).unwrap_or_default();
         } else {
             out.push('\\');
@@ -96,27 +98,35 @@ pub(super) fn unescape_backslashes(text: &str) -> String {
     out
 }
 
-/// Tag characters, which nobody sees, as the ASCII that they stand for (Unicode Standard §23.9).
-pub(super) fn tags(text: &str, found: &mut Vec<Stretch>) {
-    let mut said = String::new();
+/// Characters that nobody sees, as what they stand for: tags for ASCII (Unicode Standard §23.9), the 256 variation selectors (§23.4)
+/// for bytes of UTF-8, which is how texts are hidden behind an emoji.
+pub(super) fn unseen(text: &str, found: &mut Vec<Stretch>) {
+    let mut said = Vec::new();
     let mut range = 0..0;
-    for (at, c) in text.char_indices().chain([(text.len(), '\0')]) {
-        let tag = char::from_u32(u32::from(c).wrapping_sub(0xe0000))
-            .filter(|tag| tag.is_ascii() && u32::from(c) > 0xe0000);
-        match tag {
-            Some(tag) => {
-                if said.is_empty() {
-                    range.start = at;
-                }
-                range.end = at + c.len_utf8();
-                said.extend((!tag.is_control()).then_some(tag));
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if let Some(byte) = hidden_byte(c) {
+            if said.is_empty() {
+                range.start = at;
             }
-            None if !said.is_empty() => {
-                found.push(Stretch::of_one(std::mem::take(&mut said), range.clone()));
-            }
-            None => {}
+            range.end = at + c.len_utf8();
+            said.extend((!byte.is_ascii_control()).then_some(byte));
+        } else if !said.is_empty() {
+            let text = String::from_utf8_lossy(&said).into_owned();
+            found.push(Stretch::of_one(text, range.clone()));
+            said.clear();
         }
     }
+}
+
+/// The byte that an unseen character stands for.
+fn hidden_byte(c: char) -> Option<u8> {
+    let byte = match u32::from(c) {
+        code @ 0xe0001..=0xe007f => code - 0xe0000,
+        code @ 0xfe00..=0xfe0f => code - 0xfe00,
+        code @ 0xe0100..=0xe01ef => code - 0xe0100 + 16,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
 }
 
 /// `"Ign" + "ore"`: strings that are joined again.
@@ -135,6 +145,40 @@ mod tests {
             "Ing".replace('g', r"\u{67")
         );
         assert_eq!(unescape_backslashes(r"\u{0000049}\u{}"), r"\u{0000049}\u{}");
+    }
+
+    #[test]
+    fn octal_escapes_have_three_digits() {
+        assert_eq!(
+            unescape_backslashes(r"\111\147\0407 \9 \18"),
+            r"Ig 7 \9 \18"
+        );
+    }
+
+    #[test]
+    fn what_nobody_sees_is_read() {
+        let hidden = |text: &str, of: fn(u8) -> u32| -> String {
+            text.bytes()
+                .filter_map(|byte| char::from_u32(of(byte)))
+                .collect()
+        };
+        let selector = |byte: u8| match byte {
+            0..16 => 0xfe00 + u32::from(byte),
+            _ => 0xe0100 + u32::from(byte) - 16,
+        };
+        for hidden in [
+            hidden("Jane Doe", |byte| 0xe0000 + u32::from(byte)),
+            hidden("J\u{e4}ne\n", selector),
+        ] {
+            let mut found = Vec::new();
+            unseen(
+                &format!("ok \u{1f600}{hidden} ok \u{2764}\u{fe0f}"),
+                &mut found,
+            );
+            let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
+            assert!(matches!(texts[..], ["Jane Doe" | "J\u{e4}ne"]), "{texts:?}");
+            assert_eq!(found[0].place(&(0..1)), 7..7 + hidden.len());
+        }
     }
 
     #[test]

@@ -44,9 +44,11 @@ pub(super) fn join_dashes(text: &str) -> Option<String> {
     (joined >= MIN_WORDS).then(|| words.join(" "))
 }
 
-/// `1gn0r3 4ll`: digits and signs that look like letters.
+/// `1gn0r3 4ll`, `a11`: digits and signs that look like letters.
 pub(super) fn letters_for_digits(text: &str) -> String {
-    text.chars()
+    // Two in a row are those of `a11` and `fo110w`.
+    text.replace("11", "ll")
+        .chars()
         .map(|c| match c {
             '0' => 'o',
             '1' | '!' | '|' => 'i',
