@@ -68,7 +68,7 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 deny: ## Check licences, sources and duplicates of the dependencies (installs cargo-deny once)
-	@command -v cargo-deny >/dev/null || cargo install --quiet cargo-deny
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked --debug --version 0.20.2 cargo-deny
 	@cargo deny --log-level error check licenses bans sources
 
 bench: build ## Measure each policy and the whole chain beside the same Envoy without the filter; ROW=part of a name picks rows
