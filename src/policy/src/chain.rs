@@ -119,7 +119,7 @@ impl Chain {
     }
 
     /// Fills `sightings` with everything settled in `window` and returns the first position that is open. `reading` is that of the
-    /// window's text, where it differs from it: what is found in it counts too.
+    /// window's text, where it differs from it: what is found in it counts too. Where the steps are spent by then, nothing is settled.
     pub(crate) fn scan(
         &self,
         phase: Phase,
@@ -134,6 +134,9 @@ impl Chain {
             open = scan
                 .look_again(window, reading, sightings)
                 .min(reading.align_open(open));
+        }
+        if sightings.steps.are_spent() {
+            return window.from;
         }
         if window.from == 0 && window.complete && phase == Phase::Input {
             self.set_aside_mentions(window.text, sightings);
@@ -190,6 +193,7 @@ impl Chain {
         if let Some(values) = &self.phase(phase).values {
             values.scan(window, &mut sightings.values);
         }
+        sightings.count();
         sightings.settle(&self.redactor, window.text.len());
     }
 
@@ -319,11 +323,15 @@ impl Scan {
             open = values.scan(window, &mut sightings.values);
         }
         if !self.patterns.is_empty() {
-            open = open.min(self.patterns.scan(window, &mut sightings.patterns));
+            let Sightings {
+                patterns, steps, ..
+            } = sightings;
+            open = open.min(self.patterns.scan(window, steps, patterns));
         }
         if !self.phrases.is_empty() {
             open = open.min(self.phrases.scan(window, &mut sightings.phrases));
         }
+        sightings.count();
         open
     }
 
@@ -335,13 +343,14 @@ impl Scan {
         reading: &Reading,
         sightings: &mut Sightings,
     ) -> usize {
-        let mut found = Sightings::default();
+        let mut found = sightings.fork();
         let seen = Window {
             text: reading.seen().get(..reading.stable()).unwrap_or_default(),
             from: reading.place(window.from),
             complete: window.complete,
         };
         let open = reading.start(self.look(&seen, &mut found));
+        sightings.take_steps(&mut found);
         let align = |range: &mut Range<usize>| {
             *range = reading.align(range);
             range.start < range.end

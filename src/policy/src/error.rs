@@ -112,6 +112,22 @@ impl ErrorReply {
         }
     }
 
+    /// What came takes too many steps to inspect, or holds too many findings: 413 or 502.
+    pub(crate) fn inspection_limit(phase: Phase) -> Self {
+        const CODE: &str = "inspection_limit_exceeded";
+        match phase {
+            Phase::Input => Self {
+                status: 413,
+                code: CODE,
+                ..Self::invalid_request("The request is too costly to inspect".to_owned())
+            },
+            Phase::Output => Self {
+                code: CODE,
+                ..Self::upstream_failed("The provider's answer is too costly to inspect")
+            },
+        }
+    }
+
     /// The provider failed, or its answer cannot be inspected: 502.
     pub fn upstream_failed(message: &str) -> Self {
         Self {

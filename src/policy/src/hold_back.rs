@@ -19,11 +19,14 @@ use kt_text::{
 /// Settled bytes that are kept: detectors look back [`CONTEXT`] bytes, refusals further. A reading may be longer than its text.
 const KEPT: usize = 2 * LOOK_BACK;
 const _: () = assert!(KEPT > CONTEXT);
+/// Most bytes that wait. Each value is open for less, but values that overlap each other, such as `a@b.co@b.co@…`, wait together without
+/// an end: then the stream ends.
+const MAX_WAITING: usize = 64 * 1024;
 
 /// The text of one channel of a stream: what may leave, leaves at once; what is open waits.
 ///
 /// It never grows without limit: detectors and phrases leave a position open for a bounded number of bytes only, and so do escapes
-/// and characters that nobody sees, which count at most 256 bytes each.
+/// and characters that nobody sees, which count at most 256 bytes each. Values that overlap wait together, up to [`MAX_WAITING`].
 #[derive(Debug, Default)]
 pub struct HoldBack {
     /// Up to [`KEPT`] and a few times [`CONTEXT`] settled bytes, then what waits.
@@ -164,6 +167,9 @@ impl HoldBack {
             reading.finish();
         }
         let judged = self.release(complete, chain, phase, tally, out);
+        if self.text.len() - self.settled > MAX_WAITING {
+            tally.sightings.steps.spend();
+        }
         self.forget();
         judged
     }
@@ -225,6 +231,9 @@ impl HoldBack {
         };
         let reading = self.reading.as_ref();
         let open = chain.scan(phase, &window, reading, &mut tally.sightings);
+        if tally.sightings.steps.are_spent() {
+            return Ok(());
+        }
         // What left before is out, and was judged when it left.
         let left = self.left;
         let marks = &mut tally.sightings.marks;

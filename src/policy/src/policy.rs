@@ -19,6 +19,7 @@ use kt_text::{
     patterns::{Pattern, PatternMatch},
     phrases::{PhraseGroup, PhraseMatch},
     redact::{Redaction, Redactor},
+    steps::{MAX_FINDINGS, Steps},
 };
 
 /// The policies this engine enforces.
@@ -130,6 +131,8 @@ pub struct Sightings {
     pub is_trusted: bool,
     /// Whether more of the text is encoded than was decoded.
     pub is_cut: bool,
+    /// What is left of the exchange's steps. Once they are spent, what was found is not all, and the exchange ends.
+    pub steps: Steps,
 }
 
 impl Sightings {
@@ -142,6 +145,31 @@ impl Sightings {
         self.mentions.clear();
         self.is_trusted = false;
         self.is_cut = false;
+    }
+
+    /// Spends the steps where more was found than one text may hold.
+    pub(crate) fn count(&mut self) {
+        let most = self
+            .values
+            .len()
+            .max(self.patterns.len())
+            .max(self.phrases.len());
+        if most > MAX_FINDINGS {
+            self.steps.spend();
+        }
+    }
+
+    /// Others with the same steps, which are given back by [`Self::take_steps`].
+    pub(crate) fn fork(&mut self) -> Self {
+        Self {
+            steps: std::mem::take(&mut self.steps),
+            ..Self::default()
+        }
+    }
+
+    /// Ends what [`Self::fork`] began.
+    pub(crate) fn take_steps(&mut self, other: &mut Self) {
+        self.steps = std::mem::take(&mut other.steps);
     }
 
     /// Keeps the values and matches whose range is wanted.

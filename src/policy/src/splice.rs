@@ -43,6 +43,11 @@ impl Edits {
         Some(*first?.0..last.end)
     }
 
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.edits.len()
+    }
+
     /// Whether nothing is to be changed.
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()

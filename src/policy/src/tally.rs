@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     chain::{Chain, decisive},
+    error::ErrorReply,
     policies::quality_scorer::Report,
     policy::{PolicyKind, Sightings},
     quality::{Dimensions, assertions::AssertionResult},
@@ -343,8 +344,20 @@ impl Tally {
 
     /// Takes what is thought of an answer.
     pub(crate) fn judge_answer(&mut self, chain: &Chain, opinion: &Opinion) -> Option<Stop> {
-        self.sightings = Sightings::of_answer(opinion.clone());
+        let steps = std::mem::take(&mut self.sightings.steps);
+        self.sightings = Sightings {
+            steps,
+            ..Sightings::of_answer(opinion.clone())
+        };
         self.judge(chain, Phase::Output, 0..0, 0)
+    }
+
+    /// The answer where the exchange has taken more steps than it may.
+    pub(crate) fn check_steps(&self, phase: Phase) -> Result<(), ErrorReply> {
+        if self.sightings.steps.are_spent() {
+            return Err(ErrorReply::inspection_limit(phase));
+        }
+        Ok(())
     }
 
     /// Takes back a stop: what led to it is replaced.

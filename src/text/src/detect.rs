@@ -53,13 +53,13 @@ mod us_itin;
 mod us_ssn;
 mod vin;
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 pub use entity::Entity;
 use form::{Form, Forms};
 pub use named_secret::{is_password, is_password_name};
 
-use crate::present::Present;
+use crate::{present::Present, steps::MAX_FINDINGS};
 
 /// How many bytes before a value a detector may look at.
 pub const CONTEXT: usize = 64;
@@ -338,9 +338,13 @@ impl Scanner {
     /// Adds every settled value of `window` to `found` and returns the first position whose fate is open.
     pub fn scan(&self, window: &Window<'_>, found: &mut Vec<Span>) -> usize {
         let mut open = window.text.len();
+        // One more than allowed says that there are too many; then nothing else matters.
+        let is_full = Cell::new(false);
         let mut note = |entity, outcome| match outcome {
+            _ if is_full.get() => {}
             Outcome::Found { start, end } if start >= window.from => {
                 add(found, Label::Entity(entity), start..end);
+                is_full.set(found.len() > MAX_FINDINGS);
             }
             Outcome::Open(start) => open = open.min(start.max(window.from)),
             _ => {}
@@ -357,7 +361,9 @@ impl Scanner {
         if self.looks_at_digits() && present.has(b'0') {
             let mut reader = digits::GroupReader::default();
             digits::for_each_group(window, &mut |start, end| {
-                self.judge_group(window, start..end, &mut reader, &mut note);
+                if !is_full.get() {
+                    self.judge_group(window, start..end, &mut reader, &mut note);
+                }
             });
         }
         if !window.complete {

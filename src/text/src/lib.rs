@@ -21,6 +21,7 @@ pub mod phrases;
 mod present;
 pub mod redact;
 pub mod refusal;
+pub mod steps;
 pub mod terms;
 pub mod view;
 pub mod views;

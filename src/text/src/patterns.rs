@@ -7,20 +7,21 @@
 //!
 //! *Terms* are compared word by word after folding (case, width, look-alikes, invisible characters).
 
-use std::{fmt, ops::Range, sync::Mutex};
+mod regexes;
+
+use std::{fmt, ops::Range};
 
 use regex_automata::{
     Anchored, Input,
-    hybrid::{
-        LazyStateID,
-        dfa::{Cache, DFA},
-    },
+    hybrid::{LazyStateID, dfa::DFA},
     nfa::thompson,
     util::syntax,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{detect::Window, terms::TermSet};
+use regexes::Regexes;
+
+use crate::{detect::Window, steps::Steps, terms::TermSet};
 
 /// Longest match.
 pub const MAX_MATCH: usize = 1024;
@@ -83,20 +84,9 @@ pub struct PatternSet {
     terms: TermSet,
 }
 
-struct Regexes {
-    dfa: DFA,
-    /// States of the automaton that were needed so far.
-    cache: Mutex<Cache>,
-    /// For each expression its place among all patterns.
-    places: Vec<u16>,
-}
-
 impl fmt::Debug for PatternSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let regexes = self
-            .regexes
-            .as_ref()
-            .map_or(0, |regexes| regexes.places.len());
+        let regexes = self.regexes.as_ref().map_or(0, Regexes::len);
         f.debug_struct("PatternSet")
             .field("regexes", &regexes)
             .field("terms", &self.terms)
@@ -124,11 +114,7 @@ impl PatternSet {
             [] => None,
             some => {
                 let dfa = automaton(some).map_err(|error| format!("the patterns: {error}"))?;
-                Some(Regexes {
-                    cache: Mutex::new(dfa.create_cache()),
-                    dfa,
-                    places,
-                })
+                Some(Regexes::new(dfa, places))
             }
         };
         Ok(Self { regexes, terms })
@@ -139,11 +125,17 @@ impl PatternSet {
         self.regexes.is_none() && self.terms.is_empty()
     }
 
-    /// Adds the matches of `window` to `found` and returns the first position whose fate is open.
-    pub fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> usize {
+    /// Adds the matches of `window` to `found` and returns the first position whose fate is open. Where the steps are spent, something is
+    /// missing.
+    pub fn scan(
+        &self,
+        window: &Window<'_>,
+        steps: &mut Steps,
+        found: &mut Vec<PatternMatch>,
+    ) -> usize {
         let mut open = window.text.len();
         if let Some(regexes) = &self.regexes {
-            open = regexes.scan(window, found).unwrap_or_else(|| {
+            open = regexes.scan(window, steps, found).unwrap_or_else(|| {
                 found.extend(regexes.everything(window));
                 open
             });
@@ -153,100 +145,6 @@ impl PatternSet {
         }
         open
     }
-}
-
-impl Regexes {
-    /// What is found should the automaton fail, which its configuration rules out: all there is.
-    fn everything(&self, window: &Window<'_>) -> impl Iterator<Item = PatternMatch> {
-        let range = window.from..window.text.len();
-        self.places.iter().map(move |place| PatternMatch {
-            pattern: *place,
-            range: range.clone(),
-        })
-    }
-
-    /// `None` should the automaton fail.
-    fn scan(&self, window: &Window<'_>, found: &mut Vec<PatternMatch>) -> Option<usize> {
-        let mut cache = self.cache.lock().ok()?;
-        let cache = &mut *cache;
-        let first = Input::new(window.text).range(window.from..).earliest(true);
-        if let Some(hit) = self.dfa.try_search_fwd(cache, &first).ok()? {
-            self.matches(cache, window, hit.offset(), found)?;
-        }
-        if window.complete {
-            Some(window.text.len())
-        } else {
-            self.open(cache, window)
-        }
-    }
-
-    /// Matches one by one, now that one is known to end at `end` and none before.
-    fn matches(
-        &self,
-        cache: &mut Cache,
-        window: &Window<'_>,
-        end: usize,
-        found: &mut Vec<PatternMatch>,
-    ) -> Option<()> {
-        let mut free = vec![window.from; self.places.len()];
-        let mut start = window
-            .text
-            .floor_char_boundary(end.saturating_sub(MAX_MATCH))
-            .max(window.from);
-        while start < window.text.len() {
-            let input = Input::new(window.text).range(start..limit(window.text, start));
-            let any = input.clone().anchored(Anchored::Yes);
-            if self.dfa.try_search_fwd(cache, &any).ok()?.is_some() {
-                for ((place, free), pattern) in self.places.iter().zip(&mut free).zip(0..) {
-                    if start < *free {
-                        continue;
-                    }
-                    let one = input
-                        .clone()
-                        .anchored(Anchored::Pattern(regex_automata::PatternID::must(pattern)));
-                    let hit = self.dfa.try_search_fwd(cache, &one).ok()?;
-                    if let Some(hit) = hit.filter(|hit| hit.offset() > start) {
-                        *free = hit.offset();
-                        found.push(PatternMatch {
-                            pattern: *place,
-                            range: start..hit.offset(),
-                        });
-                    }
-                }
-            }
-            start = window.text.ceil_char_boundary(start + 1);
-        }
-        Some(())
-    }
-
-    /// The first position from which a match may go on behind the end of the text.
-    fn open(&self, cache: &mut Cache, window: &Window<'_>) -> Option<usize> {
-        let len = window.text.len();
-        let mut start = window
-            .text
-            .ceil_char_boundary(len.saturating_sub(MAX_MATCH))
-            .max(window.from);
-        while start < len {
-            let input = Input::new(window.text)
-                .range(start..)
-                .anchored(Anchored::Yes);
-            let mut state: LazyStateID = self.dfa.start_state_forward(cache, &input).ok()?;
-            let mut rest = window.bytes().get(start..)?.iter();
-            while !state.is_dead() {
-                let Some(byte) = rest.next() else {
-                    return Some(start);
-                };
-                state = self.dfa.next_state(cache, state, *byte).ok()?;
-            }
-            start = window.text.ceil_char_boundary(start + 1);
-        }
-        Some(len)
-    }
-}
-
-/// Where a match that begins at `start` ends at the latest.
-fn limit(text: &str, start: usize) -> usize {
-    text.floor_char_boundary(start.saturating_add(MAX_MATCH))
 }
 
 fn automaton(expressions: &[String]) -> Result<DFA, String> {
@@ -468,7 +366,7 @@ mod tests {
         check(expression).unwrap();
         let mut found = Vec::new();
         let set = PatternSet::compile([(0, &pattern)].into_iter()).unwrap();
-        set.scan(&Window::whole(text), &mut found);
+        set.scan(&Window::whole(text), &mut Steps::default(), &mut found);
         found.into_iter().map(|hit| &text[hit.range]).collect()
     }
 
@@ -496,7 +394,7 @@ mod tests {
         });
         let mut found = Vec::new();
         let set = PatternSet::compile((0..).zip(&patterns)).unwrap();
-        set.scan(&Window::whole("xabc"), &mut found);
+        set.scan(&Window::whole("xabc"), &mut Steps::default(), &mut found);
         assert_eq!(
             found,
             [
@@ -527,6 +425,7 @@ mod tests {
                         from: 0,
                         complete: false
                     },
+                    &mut Steps::default(),
                     &mut Vec::new()
                 ),
                 open,

@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::{
     detect::Window,
     fold::{Folded, fold, runs_together},
+    steps::MAX_FINDINGS,
 };
 
 /// Longest stretch of text that one phrase may cover.
@@ -462,6 +463,10 @@ impl Run<'_, '_> {
             return;
         };
         if partial.next == phrase.slots {
+            // One more than allowed says that there are too many.
+            if self.found.len() > MAX_FINDINGS {
+                return;
+            }
             self.found.push(PhraseMatch {
                 group: phrase.group,
                 name: phrase.name,

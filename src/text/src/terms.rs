@@ -10,6 +10,7 @@ use crate::{
     fold::{Folded, fold},
     needles::{Needles, State},
     patterns::{MAX_MATCH, PatternMatch},
+    steps::MAX_FINDINGS,
 };
 
 /// Longest term, in letters.
@@ -145,7 +146,9 @@ impl Run<'_, '_> {
             }
             for (len, pattern) in exact.ending(state) {
                 let start = at + 1 - len;
-                if let Some(range) = self.bytes(start, at).filter(|_| self.begins(start)) {
+                let range = self.bytes(start, at).filter(|_| self.begins(start));
+                // One more than allowed says that there are too many.
+                if let Some(range) = range.filter(|_| found.len() <= MAX_FINDINGS) {
                     found.push(PatternMatch {
                         pattern: *pattern,
                         range,
@@ -230,10 +233,16 @@ impl Run<'_, '_> {
         };
         walk.all();
         let is_open = walk.is_open && is_cut;
-        found.extend(walk.found.iter().map(|(pattern, end)| PatternMatch {
-            pattern: *pattern,
-            range: first..*end,
-        }));
+        let room = (MAX_FINDINGS + 1).saturating_sub(found.len());
+        found.extend(
+            walk.found
+                .iter()
+                .take(room)
+                .map(|(pattern, end)| PatternMatch {
+                    pattern: *pattern,
+                    range: first..*end,
+                }),
+        );
         is_open.then_some(first)
     }
 }

@@ -95,6 +95,7 @@ impl<'s> Decoder<'s> {
     /// Whether so many bytes may be decoded.
     fn pays(&mut self, len: usize) -> bool {
         let left = self.budget.checked_sub(len);
+        let left = left.filter(|_| !self.sightings.steps.are_spent());
         self.sightings.is_cut |= left.is_none();
         self.budget = left.unwrap_or(0);
         left.is_some()
@@ -104,11 +105,12 @@ impl<'s> Decoder<'s> {
     fn layer(&mut self, text: &str, place: Place<'_>, replaces: bool, speaks: bool) {
         let reading = Reading::of(text);
         let window = Window::whole(text);
-        let mut found = Sightings::default();
+        let mut found = self.sightings.fork();
         self.scan.look(&window, &mut found);
         if let Some(reading) = &reading {
             self.scan.look_again(&window, reading, &mut found);
         }
+        self.sightings.take_steps(&mut found);
         let (opinions, shape) = self.opinions(text);
         if !replaces {
             found.values.clear();
@@ -143,6 +145,7 @@ impl<'s> Decoder<'s> {
         }
         self.sightings.values.append(&mut found.values);
         self.sightings.patterns.append(&mut found.patterns);
+        self.sightings.count();
         if !is_language {
             return;
         }
@@ -152,6 +155,33 @@ impl<'s> Decoder<'s> {
         self.sightings.phrases.append(&mut found.phrases);
         if let Some(opinions) = opinions {
             self.sightings.heed(opinions, |range| place(&range));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{chain::Chain, verdict::Phase};
+    use kt_text::linear::shape;
+
+    /// Beyond the budget nothing is decoded, and the text is listed as one that was not read to its end.
+    #[test]
+    fn more_than_the_budget_is_not_decoded_but_said() {
+        let configs = r#"[{"kind": "pii-detector", "action": "redact", "entities": ["EMAIL"]}]"#;
+        let chain = Chain::compile(&serde_json::from_str::<Vec<_>>(configs).unwrap()).unwrap();
+        // "Please write to bob@example.com today."
+        let text = "UGxlYXNlIHdyaXRlIHRvIGJvYkBleGFtcGxlLmNvbSB0b2RheS4=";
+        for (budget, values) in [(4096, 1), (10, 0)] {
+            let mut sightings = Sightings::default();
+            let redactor = chain.redactor();
+            let mut decoder =
+                Decoder::new(chain.phase(Phase::Input), redactor, text, &mut sightings);
+            assert!(decoder.budget >= text.len() * PER_BYTE);
+            decoder.budget = budget;
+            decoder.judge(text, None, &shape(text));
+            assert_eq!(sightings.values.len(), values);
+            assert_eq!(sightings.is_cut, values == 0);
         }
     }
 }

@@ -21,6 +21,7 @@ use kt_text::{
     detect::{Entity, Span, Window},
     markers::{Markers, apply},
     redact::Redactor,
+    steps::MAX_FINDINGS,
 };
 
 /// Whole numbers with fewer digits carry no value that a detector knows.
@@ -81,6 +82,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
             self.tally.stop_after_all(&stop);
             self.stop(Some(&stop));
         }
+        self.is_over();
         match self.end {
             Some(end) => Err(end),
             None => Ok(self.edits),
@@ -323,9 +325,23 @@ impl<'b, 'e> Inspector<'b, 'e> {
         }
     }
 
+    /// Ends the exchange where it has taken too many steps.
+    fn is_over(&mut self) -> bool {
+        if self.edits.len() > MAX_FINDINGS {
+            self.tally.sightings.steps.spend();
+        }
+        let limit = self.tally.check_steps(self.phase).err();
+        let is_over = limit.is_some();
+        self.end = limit.or(self.end.take());
+        is_over
+    }
+
     fn judge(&mut self, text: &str) {
         self.chain
             .scan_whole(self.phase, text, &mut self.tally.sightings);
+        if self.is_over() {
+            return;
+        }
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
         self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
@@ -371,6 +387,10 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.tally.turn = group.turn;
         let sightings = &mut self.tally.sightings;
         self.chain.scan_whole(self.phase, &joined.text, sightings);
+        if self.is_over() {
+            return;
+        }
+        let sightings = &mut self.tally.sightings;
         sightings.retain(|range| joined.needs_neighbours(range));
         let marks = std::mem::take(&mut sightings.marks);
         let mut edits = Vec::new();

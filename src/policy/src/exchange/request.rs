@@ -107,6 +107,7 @@ pub(super) fn inspect(
         has_text: false,
         problem: None,
     };
+    tally.sightings.steps.grant(body.len());
     let mut inspector = Inspector::new(text, engine, tally, Phase::Input);
     json::walk(text, &mut |path, node| {
         envelope.note(path, node);

@@ -19,6 +19,7 @@ pub(super) fn inspect(
 ) -> Result<Option<Patch>, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
     let hides_tokens = engine.chain().may_redact(Phase::Output);
+    tally.sightings.steps.grant(body.len());
     let mut inspector = Inspector::new(text, engine, tally, Phase::Output);
     json::walk(text, &mut |path, node| {
         usage.note(text, path, node);

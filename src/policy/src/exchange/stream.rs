@@ -155,6 +155,7 @@ impl StreamInspector {
         self.decoder.finish();
         self.drain(pass, MAX_GROWTH * self.max_event_bytes)?;
         self.texts.channels.finish(pass)?;
+        pass.tally.check_steps(Phase::Output)?;
         if self.payloads == 0 && pass.tally.dropped_lines > 0 {
             // Text that claims to be events: there is nothing in it that can be judged.
             return Err(unreadable());
@@ -209,6 +210,7 @@ impl StreamInspector {
             if payload.trim_ascii() == b"[DONE]" {
                 self.is_done = true;
                 self.texts.channels.finish(pass)?;
+                pass.tally.check_steps(Phase::Output)?;
                 event.write(Some(b"[DONE]"), keeps_id(&event, pass), pass.out);
             } else {
                 self.is_ended |= self.texts.take(&event, &payload, pass)?;
@@ -272,6 +274,7 @@ impl Texts {
         pass: &mut Pass<'_>,
     ) -> Result<bool, ErrorReply> {
         let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
+        pass.tally.sightings.steps.grant(payload.len());
         let (body, covered) = halves::cover(body);
         let mut chunk = Chunk::named(event.name());
         let mut edits = self.read(&body, &mut chunk, pass)?;
@@ -297,6 +300,7 @@ impl Texts {
             replace_text(&body, piece, &mut edits);
         }
         let keeps_id = keeps_id(event, pass);
+        pass.tally.check_steps(Phase::Output)?;
         if edits.is_empty() {
             event.write(Some(payload), keeps_id, pass.out);
         } else {

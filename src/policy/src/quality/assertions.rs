@@ -6,6 +6,7 @@ use super::{Dimensions, Subject, completeness::is_refusal};
 use kt_text::{
     detect::Window,
     patterns::{Pattern, PatternSet},
+    steps::Steps,
 };
 
 /// Whether a failed assertion has consequences.
@@ -154,8 +155,10 @@ impl Compiled {
             Check::StartsWith(wanted) => text().trim_start().starts_with(&fold(wanted)),
             Check::EndsWith(wanted) => text().trim_end().ends_with(&fold(wanted)),
             Check::Regex(_) => {
-                let mut found = Vec::new();
-                self.regex.scan(&Window::whole(answer), &mut found);
+                let (mut found, mut steps) = (Vec::new(), Steps::default());
+                steps.grant(answer.len());
+                self.regex
+                    .scan(&Window::whole(answer), &mut steps, &mut found);
                 !found.is_empty()
             }
             Check::IsJson => is_json(answer.trim()),
