@@ -30,3 +30,30 @@ fn attacks_in_the_clothes_of_mentions_are_stopped() {
     assert!(count >= 60);
     assert!(passed.is_empty(), "{passed:#?}");
 }
+
+/// Of these prompts the model for injections takes so many for attacks, by sentences that no phrase is a mention in. No more may be added.
+const TAKEN_FOR_ATTACKS: usize = 7;
+
+/// System prompts as operators write them, most of which speak of attacks.
+#[test]
+fn what_operators_write_passes() {
+    let (stopped, count) = judged(include_str!("mentions/operators.txt"), true);
+    assert!(count >= 40);
+    assert!(stopped.len() <= TAKEN_FOR_ATTACKS, "{stopped:#?}");
+}
+
+/// The same prompts with an attack behind them, as a request that is one text has it, are stopped: each with another attack.
+#[test]
+fn attacks_behind_what_operators_write_are_stopped() {
+    let attacks: Vec<&str> = include_str!("mentions/operators_attacks.txt")
+        .lines()
+        .collect();
+    let prompts = include_str!("mentions/operators.txt").lines();
+    let attacked = prompts.zip(attacks.iter().cycle());
+    let attacked: Vec<String> = attacked
+        .map(|(prompt, attack)| format!("{prompt}\\n\\n{attack}"))
+        .collect();
+    let (passed, count) = judged(&attacked.join("\n"), false);
+    assert!(count >= 40);
+    assert!(passed.is_empty(), "{passed:#?}");
+}

@@ -81,7 +81,7 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
     match best {
         Some(end)
             if !window.byte(end).is_ascii_alphabetic()
-                && (!is_table(window, groups, separator)
+                && (!is_table(window, groups, separator) && !is_id(window, groups)
                     || window.has_words(groups.start, NEAR, CONTEXT_WORDS)) =>
         {
             Outcome::Found {
@@ -91,6 +91,40 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
         }
         _ => Outcome::Nothing,
     }
+}
+
+/// Whether a number in one piece is the value of a member or a setting named `id`, `order_id` or `orderId`: one random number in
+/// thirty looks like a card.
+fn is_id(window: &Window<'_>, groups: &Groups<'_>) -> bool {
+    /// Quotes, escapes and blanks between a name and its value.
+    const BETWEEN: usize = 8;
+    let from = groups.start.saturating_sub(BETWEEN);
+    let before = window.bytes().get(from..groups.start).unwrap_or_default();
+    let is_between = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ');
+    let skip = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .take_while(|byte| is_between(byte))
+            .count()
+    };
+    let sign = before.get(..before.len() - skip(before));
+    let Some((b':' | b'=', name)) = sign.and_then(<[u8]>::split_last) else {
+        return false;
+    };
+    let end = from + name.len() - skip(name);
+    let is_name = window
+        .bytes()
+        .get(..end)
+        .is_some_and(|text| matches!(text, [.., b'i' | b'I', b'd' | b'D']));
+    groups
+        .all()
+        .get(1)
+        .is_none_or(|next| next.separator != b' ' && next.separator != b'-')
+        && is_name
+        && end
+            .checked_sub(2)
+            .is_some_and(|start| window.begins_word(start))
 }
 
 /// Whether the groups are some of five and more with four digits each and the same separator.
@@ -254,6 +288,18 @@ mod tests {
         ] {
             check(&format!("card {card}, exp 12/27"), &[(CreditCard, card)]);
         }
+        for text in [
+            r#"{"card_id": "4539578763621486"}"#,
+            r#"{"id": 7, "pan": 4539578763621486}"#,
+            "paid: 4539578763621486",
+            "the visa of this id: 4539578763621486",
+        ] {
+            check(text, &[(CreditCard, "4539578763621486")]);
+        }
+        check(
+            "id: 4539 5787 6362 1486",
+            &[(CreditCard, "4539 5787 6362 1486")],
+        );
         check(
             "pay 5500.0000.0000.0004 now",
             &[(CreditCard, "5500.0000.0000.0004")],
@@ -271,6 +317,11 @@ mod tests {
             "4111-1111 1111-1111",
             "id-4111111111111111",
             "call_4111111111111111",
+            r#"{"id": "4539578763621486"}"#,
+            r#"{\"id\":4539578763621486}"#,
+            "order_id=4539578763621486",
+            r#""orderId": 4539578763621486"#,
+            "ID: 4539578763621486",
             "4111 1111 1111 1111 2222",
             "1234 4111 1111 1111 1111",
             "12345678901234567890123",

@@ -12,6 +12,8 @@ use super::{
 
 /// How far such a word may stand before the number.
 const NEAR: usize = 40;
+/// The same for what may be a date.
+const VERY_NEAR: usize = 16;
 const CONTEXT_WORDS: &[&str] = &[
     "phone*",
     "mobile",
@@ -218,9 +220,28 @@ fn announced(window: &Window<'_>, groups: &Groups<'_>, all: &[Group]) -> Option<
             .last()
             .is_some_and(|last| matches!(window.byte(last.end), b'+' | b'%'));
     let fits = ANNOUNCED.contains(&groups.digits()) && !is_date && !is_address && !is_amount;
-    (fits && window.has_words(groups.start, NEAR, CONTEXT_WORDS))
+    // `20251125` is a date unless the word stands right before it.
+    let near = if is_compact_date(window, all) {
+        VERY_NEAR
+    } else {
+        NEAR
+    };
+    (fits && window.has_words(groups.start, near, CONTEXT_WORDS))
         .then(|| all.last().map(|group| group.end))
         .flatten()
+}
+
+/// Year, month and day in eight digits.
+fn is_compact_date(window: &Window<'_>, all: &[Group]) -> bool {
+    let [group] = all else { return false };
+    let number = |from: usize, to: usize| {
+        let digits = window.text.get(group.start + from..group.start + to);
+        digits.and_then(|digits| digits.parse::<u16>().ok())
+    };
+    let has = |from, to, range: std::ops::RangeInclusive<u16>| {
+        number(from, to).is_some_and(|value| range.contains(&value))
+    };
+    group.len() == 8 && has(0, 4, 1900..=2099) && has(4, 6, 1..=12) && has(6, 8, 1..=31)
 }
 
 fn is_nanp(
@@ -284,6 +305,22 @@ mod tests {
         }
         check("my phone is 4155552671.", &[(Phone, "4155552671")]);
         check("Phone:\n60-56-85-91", &[(Phone, "60-56-85-91")]);
+    }
+
+    #[test]
+    fn compact_dates_are_numbers_right_behind_their_word_only() {
+        check("call 20251125", &[(Phone, "20251125")]);
+        check(r#"{"phone": "20251125"}"#, &[(Phone, "20251125")]);
+        check(
+            "please call us back at this: 20251325",
+            &[(Phone, "20251325")],
+        );
+        for text in [
+            r#"{"call": -3e7, "date": 20251125}"#,
+            "the call was made on day 20251125",
+        ] {
+            check(text, &[]);
+        }
     }
 
     #[test]

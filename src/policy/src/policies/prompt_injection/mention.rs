@@ -638,7 +638,7 @@ const ASKING: &[&str] = &[
 const DEFENCES: &[&str] = &[
     "politely", "unable", "impossible", "redirect", "escalate", "flag", "report", "apologize", "apologise", "continue", "stay", "remain", "keep", "warn",
     "alert", "untrusted", "hand", "steer", "change", "end", "stop", "suspicious", "attack", "injection", "data", "only", "log", "unchanged", "unaffected", "transfer",
-       "treat",
+    "treat", "skip", "mark",
 ];
 
 /// What bids the model to do what is asked.
