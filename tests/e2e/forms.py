@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import openai
+import yaml
 
 from conftest import ROOT, Gateway, Process, free_port
 
@@ -65,3 +66,30 @@ def until(condition, seconds=5):
 
 def text_of(answer):
     return json.loads(answer.content)["choices"][0]["message"]["content"]
+
+
+class Merged(Envoy):
+    """A foreign configuration with the pieces of `--format snippet` in it."""
+
+    def __init__(self, folder, config, backend_port=1):
+        policy, pieces_file, bootstrap = (folder / name for name in ("snippet-policy.yaml", "pieces.yaml", "merged.yaml"))
+        self.events_file, self.access_log = folder / "snippet-events.jsonl", folder / "access.log"
+        policy.write_text(config)
+        generate(policy, "snippet", pieces_file, "--event-log", self.events_file)
+        foreign = (ROOT / "tests/mesh/foreign.yaml").read_text()
+        port = free_port()
+        for name, value in {"ADMIN_PORT": free_port(), "BACKEND_PORT": backend_port, "PORT": port, "ACCESS_LOG": self.access_log}.items():
+            foreign = foreign.replace(name, str(value))
+        bootstrap.write_text(yaml.safe_dump(merge(yaml.safe_load(foreign), yaml.safe_load(pieces_file.read_text()))))
+        super().__init__(folder, bootstrap, port)
+
+
+def merge(foreign, pieces):
+    """What the heads of the pieces tell a user to do."""
+    foreign.setdefault("bootstrap_extensions", []).extend(pieces["bootstrap_extensions"])
+    for name, resources in pieces["static_resources"].items():
+        foreign["static_resources"].setdefault(name, []).extend(resources)
+    manager = foreign["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    host = manager["route_config"]["virtual_hosts"][0]
+    host["routes"] = pieces["routes"] + host["routes"]
+    return foreign

@@ -70,6 +70,7 @@ impl Shape {
             listen: self.listen.clone(),
             admin: self.admin.clone(),
             wasm: defaults.wasm,
+            sha256: defaults.sha256,
             folder: defaults.folder,
             event_log: self.event_log.clone(),
             ca_file: self

@@ -10,6 +10,8 @@ use crate::{Options, filters, target_listener};
 
 /// Envoy's own admin interface, for `/metrics`.
 pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
+/// Where a module from elsewhere is fetched.
+pub(crate) const MODULE_CLUSTER: &str = "kt_module";
 
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
     let orders = (0..gateway.targets.len()).map(|first| order(first, gateway));
@@ -22,6 +24,7 @@ pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
         .chain(hops)
         .chain(targets)
         .chain([admin(options)])
+        .chain(module(options))
         .collect()
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn order_len(gateway: &Gateway) -> u32 {
 }
 
 /// Limits that must never refuse a request: the default of three retries at a time would end failover under load.
-fn unlimited() -> Value {
+pub(crate) fn unlimited() -> Value {
     json!({"thresholds": [{"max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000, "max_retries": 100_000}]})
 }
 
@@ -168,4 +171,28 @@ fn admin(options: &Options) -> Value {
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": options.admin.to_envoy()}}]}]},
     })
+}
+
+/// The way to a module that Envoy fetches itself.
+fn module(options: &Options) -> Option<Value> {
+    let host = options.wasm.strip_prefix("https://")?;
+    let authority = host.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().unwrap_or(443)),
+        _ => (authority, 443_u16),
+    };
+    let address: Option<IpAddr> = host.parse().ok();
+    let mut cluster = json!({
+        "name": MODULE_CLUSTER,
+        "type": if address.is_some() { "STATIC" } else { "LOGICAL_DNS" },
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": MODULE_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {
+            "hostname": host,
+            "address": {"socket_address": {"address": host, "port_value": port}}}}]}]},
+        "transport_socket": tls(address, host, options),
+    });
+    if address.is_none() {
+        cluster["dns_lookup_family"] = json!("V4_PREFERRED");
+    }
+    Some(cluster)
 }

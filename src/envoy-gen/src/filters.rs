@@ -5,7 +5,9 @@ use kt_policy::{FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header}
 use serde_json::{Value, json};
 
 use crate::{
-    Options, memory, secret_name,
+    Options,
+    cluster::MODULE_CLUSTER,
+    memory, secret_name,
     timeouts::{exchange_seconds, first_token_seconds, goes_direct},
 };
 
@@ -95,6 +97,7 @@ fn plugin(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value
         Role::Policy => "policy",
         Role::Attempt => "attempt",
         Role::Hop => "hop",
+        Role::Guard => "guard",
     };
     json!({
         "name": name.replace('.', "_"),
@@ -105,10 +108,21 @@ fn plugin(name: &str, role: Role, gateway: &Gateway, options: &Options) -> Value
             "vm_id": "kt",
             "configuration": string_value(machine),
             "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": options.wasm}},
+            "code": code(options),
         },
         "configuration": string_value(&serde_json::to_string(&filter_config(role, gateway, options)).unwrap_or_default()),
     })
+}
+
+/// Where the module is. One from elsewhere is fetched before the listener serves, and used only if it is the one meant.
+fn code(options: &Options) -> Value {
+    if options.wasm.starts_with("https://") {
+        return json!({"remote": {
+            "http_uri": {"uri": options.wasm, "cluster": MODULE_CLUSTER, "timeout": "30s"},
+            "sha256": options.sha256,
+            "retry_policy": {"num_retries": 5}}});
+    }
+    json!({"local": {"filename": options.wasm}})
 }
 
 fn string_value(text: &str) -> Value {
@@ -139,6 +153,7 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
             || gateway.targets.iter().any(|target| {
                 Some(&target.model) != gateway.targets.first().map(|first| &first.model)
             }),
+        guard: None,
     }
 }
 
@@ -148,7 +163,7 @@ fn policies(role: Role, gateway: &Gateway) -> Vec<PolicyConfig> {
         gateway.routing.quality.is_some() && matches!(policy, PolicyConfig::QualityScorer(_))
     };
     match role {
-        Role::Policy => gateway.policies.clone(),
+        Role::Policy | Role::Guard => gateway.policies.clone(),
         Role::Attempt => gateway
             .policies
             .iter()

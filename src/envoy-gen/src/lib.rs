@@ -28,8 +28,10 @@ mod errors;
 mod filters;
 mod listener;
 mod memory;
+mod mesh;
 mod place;
 mod route;
+mod snippet;
 mod target_listener;
 mod timeouts;
 mod yaml;
@@ -38,8 +40,12 @@ pub use arguments::Shape;
 pub use dynamic::{BOOTSTRAP, Dynamic};
 use kt_config::Gateway;
 use kt_policy::{FailMode, FilterConfig, Role};
+pub use mesh::{
+    Attach, MeshOptions, Refusal, envoy_gateway::envoy_gateway_yaml, istio::istio_yaml,
+};
 pub use place::place;
 use serde_json::{Value, json};
+pub use snippet::{snippet, snippet_yaml};
 
 /// What the policy file does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub struct Options {
     pub admin: Address,
     /// The filter module, as Envoy finds it.
     pub wasm: String,
+    /// The module's digest, for one that is fetched: of the file behind https, of the image's manifest behind oci.
+    pub sha256: Option<String>,
     /// The folder of `--format dynamic`, as Envoy finds it.
     pub folder: String,
     /// Where events are written.
@@ -80,6 +88,7 @@ impl Default for Options {
                 port: 9901,
             },
             wasm: "/etc/envoy/keeptrusts.wasm".into(),
+            sha256: None,
             folder: "/etc/envoy/keeptrusts".into(),
             event_log: "keeptrusts-events.jsonl".into(),
             ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),

@@ -17,6 +17,7 @@ mod drill;
 mod ending;
 mod exchanges;
 mod ffi;
+mod guard_stream;
 mod head;
 mod hold;
 mod hop_stream;

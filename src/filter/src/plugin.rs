@@ -12,6 +12,7 @@ use crate::{
     alarms::Alarms,
     attempt_stream::AttemptStream,
     exchanges::Exchanges,
+    guard_stream::GuardStream,
     hold::Hold,
     hop_stream::HopStream,
     host::{self, Counter, Histogram},
@@ -29,6 +30,8 @@ pub(crate) struct Plugin {
     ids: Option<Rc<CallerIds>>,
     held: Option<Rc<RefCell<Held>>>,
     metrics: Option<Metrics>,
+    /// The target's key, in a mesh.
+    key: Option<Rc<str>>,
     probes: Probes,
     alarms: Rc<RefCell<Alarms>>,
 }
@@ -46,6 +49,7 @@ impl Plugin {
         shared::prepare(config, &new_secret());
         // Without it ids could be guessed from their hashes.
         let secret = shared::secret().ok_or("Envoy keeps no shared data")?;
+        self.key = key(config)?;
         if config.role == Role::Policy {
             Probes::start(config);
         }
@@ -95,7 +99,7 @@ impl RootContext for Plugin {
     fn get_type(&self) -> Option<ContextType> {
         Some(match self.role()? {
             Role::Hop => ContextType::StreamContext,
-            Role::Policy | Role::Attempt => ContextType::HttpContext,
+            Role::Policy | Role::Attempt | Role::Guard => ContextType::HttpContext,
         })
     }
 
@@ -119,8 +123,31 @@ impl RootContext for Plugin {
                 context,
                 self.alarms.clone(),
             ))),
+            Role::Guard => Some(Box::new(GuardStream::new(
+                engine,
+                self.events.clone()?,
+                self.ids.clone()?,
+                Hold::new(self.held.clone()?, context),
+                self.key.clone(),
+            ))),
             Role::Hop => None,
         }
+    }
+}
+
+/// The key of a mesh's target, from the environment that the mesh gives to the module. Without it nothing is served.
+fn key(config: &FilterConfig) -> Result<Option<Rc<str>>, String> {
+    let name = config
+        .guard
+        .as_ref()
+        .and_then(|guard| guard.key_env.as_ref());
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let value = std::env::var(name).unwrap_or_default();
+    match value.trim() {
+        "" => Err(format!("the environment variable {name} is not set")),
+        key => Ok(Some(key.into())),
     }
 }
 

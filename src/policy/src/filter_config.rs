@@ -18,6 +18,20 @@ pub enum Role {
     Attempt,
     /// On the connection between the two.
     Hop,
+    /// In a mesh's chain of filters, in front of one target: inspects, and leaves the way to the mesh.
+    Guard,
+}
+
+/// What only [`Role::Guard`] is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Environment variable with the target's key; without one the client's `Authorization` goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+    /// The only host whose requests are inspected, where others share the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
 }
 
 /// What happens to what was not inspected: because the engine itself failed, or because it cannot be read.
@@ -146,6 +160,9 @@ pub struct FilterConfig {
     /// Whether each attempt gets its target's model. If not, all targets have the same one, and the policy filter sets
     /// it.
     pub model_per_attempt: bool,
+    /// For [`Role::Guard`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
 }
 
 /// [`MAX_EVENT_BYTES`]

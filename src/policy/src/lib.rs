@@ -67,7 +67,7 @@ pub use engine::Engine;
 pub use error::ErrorReply;
 pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_model};
 pub use filter_config::{
-    FORMAT, FailMode, FilterConfig, Pack, Role, Target, internal_header, order_cluster,
+    FORMAT, FailMode, FilterConfig, Guard, Pack, Role, Target, internal_header, order_cluster,
 };
 pub use held::{Held, Room};
 pub use hold_back::HoldBack;
