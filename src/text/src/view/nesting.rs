@@ -153,13 +153,16 @@ impl Nesting {
         let (mut part, mut escape) = (None::<Range<usize>>, None);
         for (at, byte) in value.bytes().enumerate() {
             let (strings, is_between) = (nesting.strings, nesting.is_between());
+            // JSON that begins with its string.
+            let begins = nesting.last == b'"' && matches!(byte, b'{' | b'[');
             nesting.take(byte);
             if byte == b'\\' {
                 escape = escape.or(Some(at));
                 continue;
             }
             let start = escape.take().unwrap_or(at);
-            let is_sign = is_between && matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':');
+            let is_sign =
+                begins || is_between && matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':');
             if is_sign || nesting.strings != strings {
                 parts.extend(part.take());
             } else if !nesting.before.is_ascii_whitespace() {
