@@ -69,7 +69,7 @@ fn decode(pieces: &[&[u8]]) -> Vec<Event> {
     let mut decoder = SseDecoder::with_limit(1 << 20);
     let mut events = Vec::new();
     let mut drain = |decoder: &mut SseDecoder| {
-        while let Some(event) = decoder.next_event() {
+        while let Some(event) = decoder.next_event().unwrap() {
             events.push((
                 event.raw.to_vec(),
                 event.data().map(std::borrow::Cow::into_owned),
@@ -77,7 +77,7 @@ fn decode(pieces: &[&[u8]]) -> Vec<Event> {
         }
     };
     for piece in pieces {
-        decoder.push(piece).unwrap();
+        decoder.push(piece);
         drain(&mut decoder);
     }
     decoder.finish();
@@ -95,8 +95,8 @@ pub fn sse(input: &[u8]) {
     let raw: Vec<u8> = whole.iter().flat_map(|(raw, _)| raw.clone()).collect();
     assert!(raw == stream || raw == [stream, b"\n\n"].concat());
     let mut decoder = SseDecoder::with_limit(1 << 20);
-    decoder.push(stream).unwrap();
-    while let Some(event) = decoder.next_event() {
+    decoder.push(stream);
+    while let Some(event) = decoder.next_event().unwrap() {
         if event.data().is_some() {
             let mut out = Vec::new();
             event.write(Some(b"{\"a\":\n1}"), true, &mut out);
@@ -114,9 +114,9 @@ pub fn sse(input: &[u8]) {
         let mut replayed = Vec::new();
         event.write(event.data().as_deref(), true, &mut replayed);
         let mut second = SseDecoder::with_limit(1 << 20);
-        second.push(&replayed).unwrap();
-        second.push(b"\n").unwrap();
-        while let Some(event) = second.next_event() {
+        second.push(&replayed);
+        second.push(b"\n");
+        while let Some(event) = second.next_event().unwrap() {
             assert_eq!(event.dropped(), 0, "{}", String::from_utf8_lossy(&replayed));
         }
     }

@@ -15,7 +15,6 @@ WIRE = pathlib.Path(__file__).resolve().parents[1] / "wire"
 sys.path.insert(0, str(WIRE))
 
 import docs  # noqa: E402
-import expected  # noqa: E402
 import readers  # noqa: E402
 import same  # noqa: E402
 import server  # noqa: E402
@@ -38,7 +37,7 @@ def cases():
 def case(known, client, variant):
     name = f"{known.name} {client} {variant}"
     is_missing = client.startswith("node") and NODE_MISSING
-    marks = [pytest.mark.skip(reason=NODE_MISSING)] if is_missing else expected.marks(name)
+    marks = [pytest.mark.skip(reason=NODE_MISSING)] if is_missing else []
     return pytest.param(known, client, variant, id=name.replace(" ", "-"), marks=marks)
 
 
@@ -73,11 +72,6 @@ def test_clients_read_what_the_provider_sent(request, bench, known, client, vari
         through = bench.through.read(client, known, f"{known.name} {variant} {cut}")
         problems = same.compare(direct, through, known.then, variant == "planted", readers.cannot_read(direct))
         assert not problems, f"cut {cut}: " + "\n".join(problems)
-
-
-def test_every_expected_failure_is_one_of_a_shape():
-    names = [f"{known.name} {client} {variant}" for known in SHAPES for client in readers.clients_of(known) for variant in ("clean", "planted")]
-    assert not expected.unused(names + [f"{known.name} failover clean" for known in SHAPES])
 
 
 def test_the_wire_document_is_fresh():

@@ -38,6 +38,10 @@ pub struct HoldBack {
     /// Where the text starts that has not left. Behind `settled` when the text was said to end here and left: should
     /// it go on, what left is judged together with what follows.
     left: usize,
+    /// Where the text was said to end, and the event that said so waits for what stands before.
+    ends: Vec<usize>,
+    /// Where those ends that were passed lie in what left.
+    passed: Vec<usize>,
     /// Bytes that came before `text`.
     offset: usize,
     /// What detectors see, where that is not the text.
@@ -68,6 +72,27 @@ impl HoldBack {
         // A reading is kept beside the text, with places that map one to the other.
         let factor = if self.reading.is_some() { 4 } else { 1 };
         self.text.len() * factor + self.ahead.len()
+    }
+
+    /// The text is said to end here, and what says so waits for the text before it.
+    pub(crate) fn note_end(&mut self) {
+        self.ends.push(self.text.len() + self.ahead.len());
+    }
+
+    /// Where ends lie in what left with the last call. What has not come to an end by now stands before it.
+    pub(crate) fn take_passed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.passed)
+    }
+
+    /// Nothing waits for what stands before the ends any more.
+    pub(crate) fn forget_ends(&mut self) {
+        self.ends.clear();
+    }
+
+    /// Whether the verdict on what was said so far is open.
+    pub(crate) fn is_open(&self, chain: &Chain) -> bool {
+        let is_judged = chain.answers(Phase::Output).is_none();
+        self.held() > 0 || !is_judged && self.watch.waiting() > 0
     }
 
     /// The text that waits.
@@ -250,6 +275,7 @@ impl HoldBack {
         let stop = tally.judge(chain, phase, from.min(open)..open, self.offset);
         tally.trace(chain, &self.text);
         let end = stop.as_ref().map_or(open, |stop| stop.at);
+        let from = self.write_to_ends(from, end, &tally.sightings.marks, chain.redactor(), out);
         if from < end {
             self.write(from..end, &tally.sightings.marks, chain.redactor(), out);
         }
@@ -272,6 +298,31 @@ impl HoldBack {
         let follows = self.text.as_bytes().get(open);
         let waits = self.text.get(self.settled..open)?;
         (waits.ends_with('-') && follows.is_none_or(u8::is_ascii_digit)).then(|| open - 1)
+    }
+
+    /// Appends the text from `from` up to the last end that lies before `to`, and notes the ends. A value that spans an end
+    /// stands before it. Returns how far it came.
+    fn write_to_ends(
+        &mut self,
+        from: usize,
+        to: usize,
+        marks: &[Span],
+        redactor: &Redactor,
+        out: &mut String,
+    ) -> usize {
+        let mut from = from;
+        while let Some(end) = self.ends.first().copied().filter(|end| *end <= to) {
+            let spans = |mark: &&Span| mark.range.start < end && end < mark.range.end;
+            let end = marks.iter().find(spans).map_or(end, |mark| mark.range.end);
+            let end = end.min(to);
+            if from < end {
+                self.write(from..end, marks, redactor, out);
+                from = end;
+            }
+            self.ends.remove(0);
+            self.passed.push(out.len());
+        }
+        from
     }
 
     /// Appends `range` with the values in it replaced by markers.
@@ -307,5 +358,8 @@ impl HoldBack {
         self.settled -= keep;
         self.scanned -= keep;
         self.left = self.left.saturating_sub(keep);
+        for end in &mut self.ends {
+            *end = end.saturating_sub(keep);
+        }
     }
 }

@@ -5,7 +5,7 @@ use kt_routing::Failure;
 use crate::{
     body_shape::BodyShape,
     json::{self, Kind, Node, Step},
-    sse::SseDecoder,
+    sse::{SseDecoder, SseEvent},
 };
 
 /// A beginning that is longer is an answer, whatever it holds.
@@ -57,24 +57,27 @@ impl Opening {
 
 fn of_events(bytes: &[u8], end: bool) -> Opening {
     let mut decoder = SseDecoder::with_limit(MAX_OPENING);
-    if decoder.push(bytes).is_err() {
-        return Opening::Answer;
-    }
-    while let Some(event) = decoder.next_event() {
-        let opening = event
-            .data()
-            .map_or(Opening::Undecided, |data| of_event(&data));
-        if opening != Opening::Undecided {
-            return opening;
+    decoder.push(bytes);
+    loop {
+        match decoder.next_event() {
+            // Too long to be an error in place of an answer.
+            Err(_) => return Opening::Answer,
+            Ok(None) => break,
+            Ok(Some(event)) => match of_event(&event) {
+                Opening::Undecided => {}
+                opening => return opening,
+            },
         }
+    }
+    if !end {
+        return Opening::Undecided;
     }
     // The last event may lack its blank line.
     decoder.finish();
-    match decoder.next_event().filter(|_| end) {
-        Some(event) => event
-            .data()
-            .map_or(Opening::Undecided, |data| of_event(&data)),
-        None => Opening::Undecided,
+    match decoder.next_event() {
+        Ok(Some(event)) => of_event(&event),
+        Ok(None) => Opening::Undecided,
+        Err(_) => Opening::Answer,
     }
 }
 
@@ -91,8 +94,11 @@ fn of_whole(body: &[u8]) -> Opening {
     }
 }
 
-fn of_event(data: &[u8]) -> Opening {
-    let Ok(text) = std::str::from_utf8(data) else {
+fn of_event(event: &SseEvent<'_>) -> Opening {
+    let Some(data) = event.data() else {
+        return Opening::Undecided;
+    };
+    let Ok(text) = std::str::from_utf8(&data) else {
         return Opening::Answer;
     };
     // `[DONE]`, or something that the policy filter will refuse.

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::splice::Edits;
+
 /// An event grew beyond the decoder's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTooLong;
@@ -45,7 +47,7 @@ pub struct SseDecoder {
 }
 
 /// What the lines of one event are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lines {
     /// Those that are known, in order; ranges of the event's bytes.
     known: Vec<(Field, Range<usize>)>,
@@ -79,6 +81,27 @@ pub struct SseEvent<'a> {
     /// Every byte of the event as it came.
     pub raw: &'a [u8],
     lines: &'a Lines,
+}
+
+/// An event that is kept.
+#[derive(Debug)]
+pub(crate) struct HeldEvent {
+    raw: Box<[u8]>,
+    lines: Lines,
+}
+
+impl HeldEvent {
+    pub(crate) fn event(&self) -> SseEvent<'_> {
+        SseEvent {
+            raw: &self.raw,
+            lines: &self.lines,
+        }
+    }
+
+    /// How many bytes of memory it takes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.raw.len() + self.lines.known.len() * size_of::<(Field, Range<usize>)>()
+    }
 }
 
 impl<'a> SseEvent<'a> {
@@ -165,6 +188,28 @@ impl<'a> SseEvent<'a> {
         }
     }
 
+    /// The same with `edits` to `payload`.
+    pub(crate) fn write_edited(
+        &self,
+        payload: &[u8],
+        edits: Edits,
+        keeps_id: bool,
+        out: &mut Vec<u8>,
+    ) {
+        if edits.is_empty() {
+            return self.write(Some(payload), keeps_id, out);
+        }
+        self.write(Some(&edits.patch(payload).apply(payload)), keeps_id, out);
+    }
+
+    /// The event, to be kept.
+    pub(crate) fn hold(&self) -> HeldEvent {
+        HeldEvent {
+            raw: self.raw.into(),
+            lines: self.lines.clone(),
+        }
+    }
+
     fn write_plain(&self, payload: &[u8], out: &mut Vec<u8>) {
         let mut known = self.lines.known.iter();
         let Some((_, value)) = known.find(|(field, _)| *field == Field::Data) else {
@@ -226,20 +271,16 @@ impl SseDecoder {
     }
 
     /// Takes the next bytes of the stream. All complete events must be drained before the next call.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), EventTooLong> {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.event);
         self.line -= self.event;
         self.searched -= self.event;
         self.event = 0;
-        if self.buffer.len() > self.limit || self.lines.known.len() > MAX_LINES {
-            return Err(EventTooLong);
-        }
         if self.buffer.is_empty() {
             // The memory of a large event is given back.
             self.buffer.shrink_to(64 * 1024);
         }
         self.buffer.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// How many bytes of memory the open event takes.
@@ -254,8 +295,9 @@ impl SseDecoder {
         }
     }
 
-    /// The next complete event.
-    pub fn next_event(&mut self) -> Option<SseEvent<'_>> {
+    /// The next complete event. Whether one is too long depends on its own length, the blank line included, and not on the
+    /// pieces in which it came.
+    pub fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, EventTooLong> {
         if std::mem::take(&mut self.handed_out) {
             self.lines.known.clear();
             self.lines.known.shrink_to(64);
@@ -263,19 +305,28 @@ impl SseDecoder {
             (self.lines.is_plain, self.lines.data) = (true, 0);
         }
         loop {
-            let line = self.line..self.line_end()?;
-            let blank = line.is_empty();
-            self.note(line);
-            if blank {
+            let start = self.line;
+            let Some(end) = self.line_end() else {
+                return if self.buffer.len() - self.event > self.limit {
+                    Err(EventTooLong)
+                } else {
+                    Ok(None)
+                };
+            };
+            self.note(start..end);
+            if self.line - self.event > self.limit || self.lines.known.len() > MAX_LINES {
+                return Err(EventTooLong);
+            }
+            if start == end {
                 break;
             }
         }
         self.handed_out = true;
         let start = std::mem::replace(&mut self.event, self.line);
-        Some(SseEvent {
+        Ok(Some(SseEvent {
             raw: self.buffer.get(start..self.line).unwrap_or_default(),
             lines: &self.lines,
-        })
+        }))
     }
 
     /// Moves past the next complete line and says where it ended.
@@ -378,12 +429,12 @@ mod tests {
         let mut decoder = SseDecoder::with_limit(1000);
         let mut seen = Vec::new();
         let mut drain = |decoder: &mut SseDecoder| {
-            while let Some(event) = decoder.next_event() {
+            while let Some(event) = decoder.next_event().unwrap() {
                 seen.push((event.raw.to_vec(), event.data().map(Cow::into_owned)));
             }
         };
         for piece in pieces {
-            decoder.push(piece).unwrap();
+            decoder.push(piece);
             drain(&mut decoder);
         }
         decoder.finish();
@@ -394,9 +445,9 @@ mod tests {
     /// What is replayed of a stream, with another payload where there is one.
     fn replayed(stream: &[u8], payload: Option<&[u8]>) -> String {
         let mut decoder = SseDecoder::with_limit(1000);
-        decoder.push(stream).unwrap();
+        decoder.push(stream);
         let mut out = Vec::new();
-        while let Some(event) = decoder.next_event() {
+        while let Some(event) = decoder.next_event().unwrap() {
             let data = event.data();
             let payload = data.as_deref().map(|data| payload.unwrap_or(data));
             event.write(payload, true, &mut out);
@@ -482,13 +533,11 @@ mod tests {
     #[test]
     fn what_is_dropped_is_counted() {
         let mut decoder = SseDecoder::with_limit(1000);
-        decoder
-            .push(b"x: y\nid: a b\n{\"a\":1}\ndata: {}\n\n")
-            .unwrap();
-        let event = decoder.next_event().unwrap();
+        decoder.push(b"x: y\nid: a b\n{\"a\":1}\ndata: {}\n\n");
+        let event = decoder.next_event().unwrap().unwrap();
         assert_eq!((event.dropped(), event.has_json_line()), (3, true));
-        decoder.push(b"data: {}\n\n").unwrap();
-        let event = decoder.next_event().unwrap();
+        decoder.push(b"data: {}\n\n");
+        let event = decoder.next_event().unwrap().unwrap();
         assert_eq!((event.dropped(), event.has_json_line()), (0, false));
     }
 
@@ -510,20 +559,52 @@ mod tests {
     #[test]
     fn names_are_read() {
         let mut decoder = SseDecoder::with_limit(1000);
-        decoder.push(b"event: a.b\nid:7\ndata: {}\n\n").unwrap();
-        let event = decoder.next_event().unwrap();
+        decoder.push(b"event: a.b\nid:7\ndata: {}\n\n");
+        let event = decoder.next_event().unwrap().unwrap();
         assert_eq!((event.name(), event.id()), (Some("a.b"), Some("7")));
+    }
+
+    /// The events of a stream up to the first that is too long, and whether there is one.
+    fn within(limit: usize, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, bool) {
+        let mut decoder = SseDecoder::with_limit(limit);
+        let mut seen = Vec::new();
+        for piece in pieces {
+            decoder.push(piece);
+            loop {
+                match decoder.next_event() {
+                    Ok(Some(event)) => seen.push(event.raw.to_vec()),
+                    Ok(None) => break,
+                    Err(EventTooLong) => return (seen, true),
+                }
+            }
+        }
+        (seen, false)
+    }
+
+    #[test]
+    fn what_is_too_long_does_not_depend_on_the_cuts() {
+        let stream = b"data: 1\n\nid: 7\r\ndata: 123456\r\n\r\n:\n\ndata: 123456789\r\r:\n\n";
+        for (limit, count) in [(1, 0), (8, 0), (9, 1), (22, 1), (23, 5), (40, 5)] {
+            let whole = within(limit, &[stream]);
+            assert_eq!((whole.0.len(), whole.1), (count, count < 5), "{limit}");
+        }
+        for limit in 0..40 {
+            let whole = within(limit, &[stream]);
+            let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+            assert_eq!(within(limit, &bytes), whole, "{limit}");
+            for cut in 0..=stream.len() {
+                let (start, end) = stream.split_at(cut);
+                assert_eq!(within(limit, &[start, end]), whole, "{limit}, cut at {cut}");
+            }
+        }
     }
 
     #[test]
     fn an_endless_event_is_refused() {
-        let mut decoder = SseDecoder::with_limit(10);
-        decoder.push(b"data: 0123456789").unwrap();
-        assert!(decoder.next_event().is_none());
-        assert_eq!(decoder.push(b"x"), Err(EventTooLong));
-        let mut decoder = SseDecoder::with_limit(1 << 20);
-        decoder.push(&b"data:\n".repeat(MAX_LINES + 1)).unwrap();
-        assert!(decoder.next_event().is_none());
-        assert_eq!(decoder.push(b"x"), Err(EventTooLong));
+        assert_eq!(within(16, &[b"data: 0123456789"]), (vec![], false));
+        assert_eq!(within(16, &[b"data: 0123456789", b"x"]), (vec![], true));
+        let lines = b"data:\n".repeat(MAX_LINES);
+        assert_eq!(within(1 << 20, &[&lines]), (vec![], false));
+        assert_eq!(within(1 << 20, &[&lines, b"data:\n"]), (vec![], true));
     }
 }

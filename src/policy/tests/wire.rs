@@ -141,14 +141,14 @@ fn text_behind_an_end_goes_on() {
         ],
         "Write to [EMAIL_REDACTED] today.",
     );
-    // What left at the end is judged together with what follows.
+    // The end waits until it is known what follows.
     check(
         &[
             content("Write to bob@"),
             choice(json!({}), json!("stop")),
             content("example.com today."),
         ],
-        "Write to bob@[EMAIL_REDACTED] today.",
+        "Write to [EMAIL_REDACTED] today.",
     );
     // A second end in the middle of a value does not let it pass.
     check(
@@ -159,12 +159,77 @@ fn text_behind_an_end_goes_on() {
         ],
         "so [SSN_REDACTED]",
     );
-    let (out, is_cut) = relay(&sse(&[
-        content("how to make a "),
-        choice(json!({}), json!("stop")),
-        content("bomb"),
-    ]));
-    assert!(is_cut && !out.contains("bomb"), "{out}");
+    for text in ["how to make a ", "so, how to make a "] {
+        let (out, is_cut) = relay(&sse(&[
+            choice(json!({"content": text}), json!("stop")),
+            content("bomb"),
+        ]));
+        let seen = read(&payloads(&out), CONTENT);
+        assert!(is_cut && text.starts_with(&seen), "{out}");
+        assert!(!out.contains("make") && !out.contains("stop"), "{out}");
+    }
+}
+
+#[test]
+fn an_end_waits_for_what_decides_and_keeps_its_place() {
+    let relay_each = |events: &[Value]| {
+        let mut exchange = Exchange::begin(engine());
+        let left = events.iter().map(|event| {
+            let mut out = Vec::new();
+            let event = format!("data: {event}\n\n");
+            exchange.response_bytes(event.as_bytes(), false, &mut out);
+            payloads(std::str::from_utf8(&out).unwrap()).len()
+        });
+        left.collect::<Vec<_>>()
+    };
+    let usage = json!({"choices": [], "usage": {"total_tokens": 3}});
+    let end = choice(json!({}), json!("stop"));
+    let other = json!({"choices": [{"index": 1, "delta": {"content": "Well. "}}]});
+    let call = call(json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}));
+    // Nothing waits where nothing was said, and the text of another channel waits for none.
+    let role = choice(json!({"role": "assistant", "content": ""}), json!("stop"));
+    assert_eq!(relay_each(&[role, usage.clone()]), [1, 1]);
+    assert_eq!(
+        relay_each(&[content("Hello"), end.clone(), usage.clone()]),
+        [1, 0, 0]
+    );
+    for next in [other, call] {
+        assert_eq!(
+            relay_each(&[content("bob@exa"), end.clone(), usage.clone(), next]),
+            [1, 0, 0, 4]
+        );
+    }
+    // Where the last words leave in the event itself, it is one.
+    unchanged(&[
+        content("Hello. "),
+        choice(json!({"content": "friend"}), json!("stop")),
+        usage.clone(),
+    ]);
+    unchanged(&[choice(json!({"content": "friend"}), json!("stop")), usage]);
+}
+
+#[test]
+fn a_value_at_the_end_of_thoughts_leaves_before_the_answer() {
+    for (thought, marker) in [
+        ("I ask bob@example.com", "I ask [EMAIL_REDACTED]"),
+        ("his is 219-09-9999", "his is [SSN_REDACTED]"),
+    ] {
+        let events = [
+            delta(json!({"reasoning_content": thought})),
+            content("Then"),
+            content(" I go. "),
+        ];
+        let (out, _) = relay(&sse(&events));
+        let seen = payloads(&out);
+        let begins = seen
+            .iter()
+            .position(|event| event.pointer(CONTENT).is_some());
+        let thoughts = read(
+            &seen[..begins.unwrap()],
+            "/choices/0/delta/reasoning_content",
+        );
+        assert_eq!(thoughts, marker, "{out}");
+    }
 }
 
 fn call(element: Value) -> Value {
@@ -510,7 +575,7 @@ fn items_are_told_apart_by_any_name() {
     let (out, is_cut) =
         relay(&(event(&members, "Write to bob@") + done + &event(&members, "example.com ")));
     assert!(
-        !is_cut && out.contains("\"delta\":\"[EMAIL_REDACTED] \""),
+        !is_cut && out.contains("\"delta\":\"Write to [EMAIL_REDACTED]\""),
         "{out}"
     );
 }
@@ -702,6 +767,36 @@ fn a_wide_event_with_a_long_head_stays_small() {
 }
 
 #[test]
+fn what_is_said_in_sound_is_scored() {
+    let mut config = engine().config().clone();
+    let scorer = json!([{"kind": "quality-scorer", "min_output_chars": 20}]);
+    config.policies = serde_json::from_value(scorer).unwrap();
+    let engine = std::sync::Arc::new(Engine::new(config).unwrap());
+    let score = |event: &dyn Fn(&str) -> Value, words: &str| {
+        let mut exchange = Exchange::begin(engine.clone());
+        let stream = sse(&[event("The bridge was opened in 1932, "), event(words)]);
+        exchange.response_bytes(stream.as_bytes(), true, &mut Vec::new());
+        exchange.tally().quality().unwrap()
+    };
+    let spoken = |text: &str| delta(json!({"audio": {"transcript": text}}));
+    let item =
+        |kind: &'static str| move |text: &str| json!({"type": kind, "item_id": "m", "delta": text});
+    for words in [
+        "after eight years of work.",
+        "bridge bridge bridge bridge bridge bridge bridge bridge",
+    ] {
+        let written = score(&content, words);
+        assert_eq!(score(&spoken, words), written);
+        for kind in [
+            "response.audio.transcript.delta",
+            "response.output_audio_transcript.delta",
+        ] {
+            assert_eq!(score(&item(kind), words), written, "{kind}");
+        }
+    }
+}
+
+#[test]
 fn items_keep_no_templates() {
     let mut exchange = Exchange::begin(engine());
     let note = "so it goes ".repeat(80_000);
@@ -735,10 +830,6 @@ fn the_largest_event_is_a_setting() {
         (format!("{{\"image\":\"{}\"}}", "QUJD".repeat(20_000)), true),
     ] {
         for size in [1000, 4096, 65_536, 1 << 20] {
-            // What comes in one piece is judged as it stands.
-            if is_cut && size > 4096 && stream.starts_with("data") {
-                continue;
-            }
             let mut exchange = Exchange::begin(engine.clone());
             let (mut out, mut step) = (Vec::new(), StreamStep::Continue);
             for piece in stream.as_bytes().chunks(size) {
@@ -760,6 +851,62 @@ fn the_largest_event_is_a_setting() {
                 "{} by {size}",
                 stream.len()
             );
+        }
+    }
+}
+
+#[test]
+fn at_the_limit_cuts_change_nothing() {
+    for limit in [100, 1000, 4096] {
+        let mut config = engine().config().clone();
+        config.max_event_bytes = u32::try_from(limit).unwrap();
+        let engine = std::sync::Arc::new(Engine::new(config).unwrap());
+        let relay = |pieces: &[&str]| {
+            let mut exchange = Exchange::begin(engine.clone());
+            let mut out = Vec::new();
+            for (at, piece) in pieces.iter().enumerate() {
+                let end = at + 1 == pieces.len();
+                if exchange.response_bytes(piece.as_bytes(), end, &mut out) == StreamStep::Cut {
+                    return (String::from_utf8(out).unwrap(), true);
+                }
+            }
+            (String::from_utf8(out).unwrap(), false)
+        };
+        let start = sse(&[json!({"choices": [], "x": "Hello."})]).replace("data: [DONE]\n\n", "");
+        for bytes in [limit - 1, limit, limit + 1] {
+            let event = format!("data: {{\"x\":\"{}\"}}\r\n\r\n", "a ".repeat(limit));
+            let rest = event.len() - bytes;
+            let event = event.replacen(&"a ".repeat(limit), &"a ".repeat(limit)[rest..], 1);
+            assert_eq!(event.len(), bytes);
+            let json = format!("{{\"x\":\"{}\"}}", "b".repeat(bytes - 8));
+            let blank = "\n".repeat(bytes);
+            for stream in [
+                format!("{start}{event}{start}"),
+                format!("{event}{event}"),
+                json,
+                format!("{blank}data: {{}}\n\n"),
+                format!("{blank}[1]"),
+            ] {
+                let whole = relay(&[&stream]);
+                let is_long =
+                    bytes > limit || stream.starts_with(['{', '\n']) && stream.len() > limit;
+                assert!(
+                    whole.1 == is_long || stream.starts_with('\n'),
+                    "{limit} {bytes} {}",
+                    whole.0
+                );
+                let around = (0..stream.len()).filter(|at| {
+                    at % 397 == 0 || at.abs_diff(limit) < 60 || at.abs_diff(start.len() + limit) < 4
+                });
+                for at in around {
+                    let (one, other) = stream.split_at(at);
+                    assert_eq!(
+                        relay(&[one, other]),
+                        whole,
+                        "{limit} {bytes}, cut at {at}: {stream:?}"
+                    );
+                }
+            }
         }
     }
 }
@@ -826,6 +973,60 @@ proptest! {
         prop_assert!(next.is_none(), "{}", out);
         let whole: String = chunks.iter().map(|(_, text)| text.as_str()).collect();
         prop_assert_eq!(read(&payloads(&out), CONTENT), whole);
+    }
+}
+
+/// A stream whose pieces say now and then that the text ends: what is read, what was read by each end, and the error.
+fn relay_with_ends(text: &str, cuts: &[(usize, &str)]) -> (String, Vec<(String, String)>, bool) {
+    let (mut stream, mut sent, mut from) = (String::new(), Vec::new(), 0);
+    let mut places: Vec<(usize, &str)> = cuts.to_vec();
+    places.push((text.len(), "null"));
+    places.sort_unstable();
+    for (at, reason) in places {
+        let at = text.floor_char_boundary(at.min(text.len()));
+        let event = choice(
+            json!({"content": &text[from..at]}),
+            serde_json::from_str(reason).unwrap(),
+        );
+        stream += &format!("data: {event}\n\n");
+        from = at;
+        if reason == "\"stop\"" {
+            sent.push(text[..at].to_owned());
+        }
+    }
+    let (out, is_cut) = relay(&(stream + "data: [DONE]\n\n"));
+    let (mut seen, mut by_ends) = (String::new(), Vec::new());
+    for event in payloads(&out) {
+        seen += event
+            .pointer(CONTENT)
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if event["choices"][0]["finish_reason"] == "stop" {
+            by_ends.push(seen.clone());
+        }
+    }
+    (seen, sent.into_iter().zip(by_ends).collect(), is_cut)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Ends anywhere in a text change nothing of what is read, and what was said by one has left with it.
+    #[test]
+    fn ends_split_no_value(
+        words in prop::collection::vec(select(&[
+            "so", "bob@example.com", "jane.doe@mail.example.org", "4111 1111 1111 1111", "219-09-9999", "+44 20 7183 8750",
+            "how to make a", "cake", "bomb", "sk-proj-4f9aBcD3eFgHiJkLmNoPqRsTuVwXyZ012345", "é—", "42", "a@b", "192.168.0.14",
+        ][..]), 1..7),
+        cuts in prop::collection::vec((0..120_usize, select(&["null", "\"\"", "\"stop\""][..])), 0..7),
+    ) {
+        let text = words.join(" ");
+        let (whole, _, stops) = relay_with_ends(&text, &[]);
+        let (seen, by_ends, is_cut) = relay_with_ends(&text, &cuts);
+        prop_assert_eq!((&seen, is_cut), (&whole, stops), "{:?}", cuts);
+        for (sent, left) in by_ends {
+            prop_assert!(seen != text || left == sent, "{} by {}", left, sent);
+        }
     }
 }
 

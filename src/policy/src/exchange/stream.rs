@@ -8,14 +8,17 @@
 mod channel;
 mod channels;
 mod chunk;
+mod ends;
 mod halves;
 mod identity;
 mod joined;
 mod members;
 mod write;
 
+use std::ops::Range;
+
 use channels::Channels;
-use chunk::{Chunk, Ending, Piece};
+use chunk::{Chunk, Ending};
 use joined::{Joined, Left};
 use kt_routing::Failure;
 
@@ -58,6 +61,21 @@ pub(super) struct StreamInspector {
     is_scored: bool,
     /// Events with a payload.
     payloads: usize,
+    /// How many bytes may be written: events may become larger by their markers, but not without limit, however they are cut.
+    credit: usize,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It has no payload.
+    Nothing,
+    /// The answer goes on.
+    More,
+    /// The answer is said to be over.
+    Ended,
+    /// `[DONE]`.
+    Done,
 }
 
 /// What is kept of a stream's texts.
@@ -92,6 +110,7 @@ impl StreamInspector {
             is_ended: false,
             is_scored: false,
             payloads: 0,
+            credit: MAX_GROWTH * max_event_bytes,
         }
     }
 
@@ -120,11 +139,8 @@ impl StreamInspector {
             self.shape = BodyShape::of(&self.collected);
         }
         match self.shape {
-            BodyShape::Undecided | BodyShape::Json
-                if self.collected.len() > self.max_event_bytes =>
-            {
-                Err(unreadable())
-            }
+            _ if leading(&self.collected) > self.max_event_bytes => Err(unreadable()),
+            BodyShape::Json if self.collected.len() > self.max_event_bytes => Err(unreadable()),
             BodyShape::Undecided | BodyShape::Json => Ok(()),
             BodyShape::Events | BodyShape::Other => {
                 let beginning = std::mem::take(&mut self.collected);
@@ -134,9 +150,8 @@ impl StreamInspector {
     }
 
     fn take(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        self.decoder.push(bytes).map_err(|_| unreadable())?;
-        let room = MAX_GROWTH * (self.max_event_bytes + bytes.len());
-        self.drain(pass, room)?;
+        self.decoder.push(bytes);
+        self.drain(pass)?;
         if self.is_done {
             self.score(pass);
         }
@@ -151,10 +166,15 @@ impl StreamInspector {
         if self.shape == BodyShape::Json {
             return judge_whole(&collected, pass);
         }
-        self.decoder.push(&collected).map_err(|_| unreadable())?;
+        self.decoder.push(&collected);
         self.decoder.finish();
-        self.drain(pass, MAX_GROWTH * self.max_event_bytes)?;
-        self.texts.channels.finish(pass)?;
+        self.drain(pass)?;
+        let from = pass.out.len();
+        let finished = self.texts.channels.finish(pass);
+        self.texts
+            .channels
+            .let_leave(from, finished.is_err(), pass.out);
+        finished?;
         pass.tally.check_steps(Phase::Output)?;
         if self.payloads == 0 && pass.tally.dropped_lines > 0 {
             // Text that claims to be events: there is nothing in it that can be judged.
@@ -191,38 +211,46 @@ impl StreamInspector {
         }
     }
 
-    /// Judges all events that are complete. They may not become more than `room` bytes.
-    fn drain(&mut self, pass: &mut Pass<'_>, room: usize) -> Result<(), ErrorReply> {
-        let limit = pass.out.len() + room;
-        while let Some(event) = self.decoder.next_event() {
+    /// Judges all events that are complete.
+    fn drain(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        while let Some(event) = self.decoder.next_event().map_err(|_| unreadable())? {
             if self.is_done {
                 continue;
             }
-            pass.tally.dropped_lines += event.dropped();
-            if event.has_json_line() {
-                return Err(unreadable());
-            }
-            let Some(payload) = event.data() else {
-                event.write(None, keeps_id(&event, pass), pass.out);
-                continue;
-            };
-            self.payloads += 1;
-            if payload.trim_ascii() == b"[DONE]" {
-                self.is_done = true;
-                self.texts.channels.finish(pass)?;
-                pass.tally.check_steps(Phase::Output)?;
-                event.write(Some(b"[DONE]"), keeps_id(&event, pass), pass.out);
-            } else {
-                self.is_ended |= self.texts.take(&event, &payload, pass)?;
-            }
-            if self.texts.footprint() > MAX_KEPT || pass.out.len() > limit {
-                return Err(ErrorReply::upstream_failed(
-                    "The provider's answer takes too much memory",
-                ));
-            }
+            let (from, came) = (pass.out.len(), event.raw.len());
+            let taken = self.texts.take(&event, pass);
+            let written = pass.out.len() - from;
+            self.texts
+                .channels
+                .let_leave(from, taken.is_err(), pass.out);
+            let taken = taken?;
+            self.payloads += usize::from(taken != Taken::Nothing);
+            self.is_done = taken == Taken::Done;
+            self.is_ended |= taken == Taken::Ended;
+            self.spend(came, written)?;
         }
         Ok(())
     }
+
+    /// Keeps account of what an event of `came` bytes wrote.
+    fn spend(&mut self, came: usize, written: usize) -> Result<(), ErrorReply> {
+        let most = MAX_GROWTH * self.max_event_bytes;
+        self.credit = (self.credit + MAX_GROWTH * came).min(most);
+        match self.credit.checked_sub(written) {
+            Some(credit) if self.texts.footprint() <= MAX_KEPT => {
+                self.credit = credit;
+                Ok(())
+            }
+            _ => Err(ErrorReply::upstream_failed(
+                "The provider's answer takes too much memory",
+            )),
+        }
+    }
+}
+
+/// How many bytes of white space a body begins with.
+fn leading(body: &[u8]) -> usize {
+    body.len() - body.trim_ascii_start().len()
 }
 
 /// Judges a body that is no event stream although it claims to be one.
@@ -266,13 +294,31 @@ impl Texts {
         self.channels.footprint() + self.joined.footprint()
     }
 
-    /// Judges one event and writes what may leave of it. True when it says that the answer is over.
-    fn take(
+    /// Judges one event and writes what may leave of it.
+    fn take(&mut self, event: &SseEvent<'_>, pass: &mut Pass<'_>) -> Result<Taken, ErrorReply> {
+        pass.tally.dropped_lines += event.dropped();
+        if event.has_json_line() {
+            return Err(unreadable());
+        }
+        let Some(payload) = event.data() else {
+            event.write(None, keeps_id(event, pass), pass.out);
+            return Ok(Taken::Nothing);
+        };
+        if payload.trim_ascii() == b"[DONE]" {
+            self.channels.finish(pass)?;
+            pass.tally.check_steps(Phase::Output)?;
+            event.write(Some(b"[DONE]"), keeps_id(event, pass), pass.out);
+            return Ok(Taken::Done);
+        }
+        self.take_payload(event, &payload, pass)
+    }
+
+    fn take_payload(
         &mut self,
         event: &SseEvent<'_>,
         payload: &[u8],
         pass: &mut Pass<'_>,
-    ) -> Result<bool, ErrorReply> {
+    ) -> Result<Taken, ErrorReply> {
         let body = std::str::from_utf8(payload).map_err(|_| unreadable())?;
         pass.tally.sightings.steps.grant(payload.len());
         let (body, covered) = halves::cover(body);
@@ -291,27 +337,27 @@ impl Texts {
                 self.channels
                     .end_item(item.map_err(|_| unreadable())?, pass)?;
             }
-            Ending::Stream => self.channels.end_all(pass)?,
+            Ending::Stream => self.channels.end_all(pass, |_| true)?,
             Ending::Nothing => {}
         }
         self.channels.advance(&body, &mut chunk, &covered, pass)?;
         self.channels.note_cut(&chunk);
-        for piece in &chunk.pieces {
-            replace_text(&body, piece, &mut edits);
-        }
         let keeps_id = keeps_id(event, pass);
         pass.tally.check_steps(Phase::Output)?;
-        if edits.is_empty() {
-            event.write(Some(payload), keeps_id, pass.out);
+        if self.channels.ends.is_opening() {
+            self.channels.hold(event, &chunk, edits, keeps_id);
         } else {
-            event.write(
-                Some(&edits.patch(payload).apply(payload)),
-                keeps_id,
-                pass.out,
-            );
+            for piece in &chunk.pieces {
+                if let Kind::String { escaped } = piece.node.kind {
+                    let range = piece.node.range.clone();
+                    replace_text(&body, range, escaped, &piece.released, &mut edits);
+                }
+            }
+            event.write_edited(payload, edits, keeps_id, pass.out);
         }
         let is_finished = chunk.choices.iter().any(|choice| choice.is_finished);
-        Ok(chunk.is_error() || is_finished || chunk.ending() == Ending::Stream)
+        let is_over = chunk.is_error() || is_finished || chunk.ending() == Ending::Stream;
+        Ok(if is_over { Taken::Ended } else { Taken::More })
     }
 
     /// Reads an event and judges what is no text of a channel.
@@ -395,14 +441,11 @@ fn raw_of(body: &str, node: &json::Node) -> String {
 }
 
 /// Puts what may leave in the place of what came.
-fn replace_text(body: &str, piece: &Piece<'_>, edits: &mut Edits) {
-    let Kind::String { escaped } = piece.node.kind else {
-        return;
-    };
-    let raw = body.get(piece.node.range.clone()).unwrap_or_default();
-    if json::decode(raw, escaped) != piece.released {
-        let mut encoded = Vec::with_capacity(piece.released.len());
-        json::encode(&piece.released, &mut encoded);
-        edits.replace(piece.node.range.clone(), encoded);
+fn replace_text(body: &str, range: Range<usize>, escaped: bool, text: &str, edits: &mut Edits) {
+    let raw = body.get(range.clone()).unwrap_or_default();
+    if json::decode(raw, escaped) != text {
+        let mut encoded = Vec::with_capacity(text.len());
+        json::encode(text, &mut encoded);
+        edits.replace(range, encoded);
     }
 }

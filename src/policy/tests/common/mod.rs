@@ -69,9 +69,9 @@ pub(crate) const FINISH: &str = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\
 /// The contents of a stream's deltas, joined, and whether it ends in an error event.
 pub(crate) fn client_reads(bytes: &[u8]) -> (String, bool) {
     let mut decoder = SseDecoder::with_limit(1 << 20);
-    decoder.push(bytes).unwrap();
+    decoder.push(bytes);
     let (mut text, mut blocked) = (String::new(), false);
-    while let Some(event) = decoder.next_event() {
+    while let Some(event) = decoder.next_event().unwrap() {
         let data = event.data().unwrap();
         if &*data == b"[DONE]" {
             continue;

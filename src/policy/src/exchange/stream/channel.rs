@@ -108,10 +108,48 @@ impl Channel {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        if looks_like_a_beginning(self.hold.waiting()) {
+        if self.may_become_a_value(chain, tally) {
             return Ok(());
         }
         self.hold.flush(chain, Phase::Output, tally, out)
+    }
+
+    /// Whether what waits looks like the beginning of a value, and not only like values.
+    pub(super) fn may_become_a_value(&self, chain: &Chain, tally: &mut Tally) -> bool {
+        let waiting = self.hold.waiting();
+        if !looks_like_a_beginning(waiting) {
+            return false;
+        }
+        let sightings = &mut tally.sightings;
+        chain.scan_whole(Phase::Output, waiting, sightings);
+        let mut from = 0;
+        let mut rest = |to: usize, next: usize| {
+            let part = waiting.get(from..to).unwrap_or_default();
+            from = next;
+            looks_like_a_beginning(part)
+        };
+        let mut values = sightings.marks.iter().map(|mark| &mark.range);
+        values.any(|value| rest(value.start, value.end)) || rest(waiting.len(), waiting.len())
+    }
+
+    /// Whether the verdict on what was said so far is open.
+    pub(super) fn is_open(&self, chain: &Chain) -> bool {
+        self.hold.is_open(chain)
+    }
+
+    /// The text is said to end here, by an event that waits.
+    pub(super) fn note_end(&mut self) {
+        self.hold.note_end();
+    }
+
+    /// Where ends lie in what left last.
+    pub(super) fn take_passed(&mut self) -> Vec<usize> {
+        self.hold.take_passed()
+    }
+
+    /// No event waits any more.
+    pub(super) fn forget_ends(&mut self) {
+        self.hold.forget_ends();
     }
 
     /// Another call begins under the same number: what waits of this one leaves.

@@ -8,6 +8,7 @@
 use super::{
     channel::Channel,
     chunk::{Chunk, Key, Piece},
+    ends::{Ends, HeldPiece},
     halves::Half,
     identity::Numbers,
     members::Section,
@@ -18,6 +19,8 @@ use crate::{
     exchange::{response::unreadable, stream::Pass},
     json::{self, Kind},
     quality::answers::Answer,
+    splice::Edits,
+    sse::SseEvent,
     tally::Stop,
 };
 
@@ -28,6 +31,8 @@ pub(super) const MAX_CHANNELS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     channels: Vec<Channel>,
+    /// Events that wait for the end of a text.
+    pub(super) ends: Ends,
     pub(super) numbers: Numbers,
     /// Where the last channel was found: pieces of following events come in the same order.
     hint: usize,
@@ -49,6 +54,8 @@ struct Turn {
 /// How what waits may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leave {
+    /// When the event that ends the text leaves.
+    Wait,
     Pause,
     Cut,
     End,
@@ -63,7 +70,7 @@ impl Channels {
 
     /// How many bytes of memory the texts take.
     pub(super) fn footprint(&self) -> usize {
-        self.footprint
+        self.footprint + self.ends.footprint()
     }
 
     /// Remembers what chunks of our own begin with.
@@ -85,6 +92,7 @@ impl Channels {
         covered: &[Half],
         pass: &mut Pass<'_>,
     ) -> Result<(), ErrorReply> {
+        self.settle_others(chunk, pass)?;
         let pieces = &mut chunk.pieces;
         for (choice, number) in &chunk.begun {
             let is_it = |key: &Key| matches!(key, Key::Choice { choice: of, call, .. } if of == choice && call == number);
@@ -150,8 +158,128 @@ impl Channels {
         };
         self.footprint += channel.footprint();
         self.footprint -= before;
+        self.hand_over(place, &mut piece.released);
         judged.map_err(|stop| self.stop(pieces.get(..=at).unwrap_or_default(), &stop, pass))?;
         Ok(count)
+    }
+
+    /// Gives of `text`, which a channel released, to the events that wait for it what stands before their ends.
+    fn hand_over(&mut self, place: usize, text: &mut String) {
+        let Some(channel) = self.channels.get_mut(place) else {
+            return;
+        };
+        let passed = channel.take_passed();
+        if !self.ends.waits_for(place) {
+            return;
+        }
+        let mut from = 0;
+        for to in passed {
+            self.give(place, text.get(from..to).unwrap_or_default(), true);
+            from = to;
+        }
+        if self.ends.waits_for(place) {
+            self.give(place, text.get(from..).unwrap_or_default(), false);
+            from = text.len();
+        }
+        text.drain(..from);
+    }
+
+    /// No event waits for the end of a text any more, decided or not.
+    fn give_up(&mut self, place: usize) {
+        self.ends.give_up(place);
+        if let Some(channel) = self.channels.get_mut(place) {
+            channel.forget_ends();
+        }
+    }
+
+    fn give(&mut self, place: usize, text: &str, is_all: bool) {
+        let Some(channel) = self.channels.get(place) else {
+            return;
+        };
+        let head = &self.head;
+        self.ends.give(place, text, is_all, |at, out| {
+            write::write(&channel.key, at, head, text, out);
+        });
+    }
+
+    /// Another text goes on: events wait no longer for the end of those that it is none of.
+    fn settle_others(&mut self, chunk: &Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        let mut texts = chunk
+            .pieces
+            .iter()
+            .filter(|piece| !piece.node.range.is_empty())
+            .peekable();
+        if self.ends.is_empty() || texts.peek().is_none() {
+            return Ok(());
+        }
+        let keys: Vec<&Key> = texts.map(|piece| &piece.key).collect();
+        for place in self.ends.channels() {
+            let channel = self.channels.get(place);
+            if channel.is_some_and(|channel| !keys.contains(&&channel.key)) {
+                self.leave(place, Leave::End, &mut [], 0, pass)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event at hand ends a text: it waits until the last words are decided.
+    fn wait(&mut self, place: usize, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
+        let Some(channel) = self.channels.get_mut(place) else {
+            return Ok(());
+        };
+        if channel.lacks_half() {
+            return Err(unreadable());
+        }
+        if channel.is_open(pass.engine.chain()) {
+            channel.note_end();
+            self.ends.open(place, channel.place.clone());
+        }
+        Ok(())
+    }
+
+    /// Keeps the event at hand, until the texts that it ends are decided.
+    pub(super) fn hold(
+        &mut self,
+        event: &SseEvent<'_>,
+        chunk: &Chunk<'_>,
+        edits: Edits,
+        keeps_id: bool,
+    ) {
+        let pieces = chunk.pieces.iter().filter_map(|piece| {
+            let Kind::String { escaped } = piece.node.kind else {
+                return None;
+            };
+            let mut channels = self.channels.iter();
+            Some(HeldPiece {
+                channel: channels.position(|channel| channel.key == piece.key)?,
+                place: OwnPlace::of(&piece.place),
+                range: piece.node.range.clone(),
+                escaped,
+                released: piece.released.clone(),
+            })
+        });
+        self.ends.hold(event, edits, keeps_id, pieces.collect());
+    }
+
+    /// Lets leave what no longer waits. What was written from `from` on comes behind what does; where the stream is cut, so
+    /// does what is settled of the rest.
+    pub(super) fn let_leave(&mut self, from: usize, is_cut: bool, out: &mut Vec<u8>) {
+        if self.ends.is_empty() {
+            return;
+        }
+        let written = out.split_off(from);
+        if is_cut {
+            let (channels, head) = (&self.channels, &self.head);
+            self.ends.cut(out, |place, at, text, out| {
+                if let Some(channel) = channels.get(place) {
+                    write::write(&channel.key, at, head, text, out);
+                }
+            });
+            out.extend_from_slice(&written);
+        } else {
+            self.ends.enqueue(written);
+            self.ends.leave(out);
+        }
     }
 
     /// Lets what waits leave where a choice goes on with another text, or ends.
@@ -178,7 +306,9 @@ impl Channels {
                     .and_then(|at| turns.get(at))
                     .and_then(|turn| turn.leave(text.section(), *call)),
             };
-            if let Some(leave) = leave {
+            if leave == Some(Leave::Wait) {
+                self.wait(place, pass)?;
+            } else if let Some(leave) = leave {
                 let last = chunk.pieces.len();
                 self.leave(place, leave, &mut chunk.pieces, last, pass)?;
             }
@@ -274,15 +404,25 @@ impl Channels {
         let mut tail = String::new();
         let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
         let judged = match leave {
+            Leave::Wait => Ok(()),
             Leave::Pause => channel.pause(chain, tally, &mut tail),
             Leave::Cut => channel.cut(chain, tally, &mut tail),
             Leave::End => channel.end(chain, tally, &mut tail),
             Leave::Finish => channel.finish(chain, tally, &mut tail),
         };
         let is_over = matches!(leave, Leave::End | Leave::Finish);
-        if is_over && channel.lacks_half() {
+        let lacks_half = is_over && channel.lacks_half();
+        self.hand_over(place, &mut tail);
+        let is_decided = judged.is_ok() && !pass.tally.sightings.steps.are_spent();
+        if leave != Leave::Pause && is_decided {
+            self.give_up(place);
+        }
+        if lacks_half {
             return Err(unreadable());
         }
+        let Some(channel) = self.channels.get(place) else {
+            return Ok(());
+        };
         let mut before = pieces.iter_mut().take(until);
         match before.rfind(|piece| piece.key == channel.key) {
             Some(piece) => piece.released.push_str(&tail),
@@ -293,25 +433,34 @@ impl Channels {
 
     /// The complete form of an item follows: what waits of it leaves.
     pub(super) fn end_item(&mut self, number: u32, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        for place in self.places(|key| matches!(key, Key::Item { item, .. } if *item == number)) {
-            self.leave(place, Leave::End, &mut [], 0, pass)?;
+        self.end_all(
+            pass,
+            |key| matches!(key, Key::Item { item, .. } if *item == number),
+        )
+    }
+
+    /// The texts are said to end. What looks like the beginning of a value is waited for.
+    pub(super) fn end_all(
+        &mut self,
+        pass: &mut Pass<'_>,
+        is_it: impl Fn(&Key) -> bool,
+    ) -> Result<(), ErrorReply> {
+        for place in self.places(is_it) {
+            let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
+            let channel = self.channels.get(place);
+            if channel.is_some_and(|channel| channel.may_become_a_value(chain, tally)) {
+                self.wait(place, pass)?;
+            } else {
+                self.leave(place, Leave::End, &mut [], 0, pass)?;
+            }
         }
         Ok(())
     }
 
-    /// All texts are said to end.
-    pub(super) fn end_all(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        self.leave_all(Leave::End, pass)
-    }
-
     /// The stream is over: everything that waits may leave.
     pub(super) fn finish(&mut self, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        self.leave_all(Leave::Finish, pass)
-    }
-
-    fn leave_all(&mut self, leave: Leave, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
         for place in 0..self.channels.len() {
-            self.leave(place, leave, &mut [], 0, pass)?;
+            self.leave(place, Leave::Finish, &mut [], 0, pass)?;
         }
         Ok(())
     }
@@ -370,7 +519,7 @@ impl Turn {
     /// What becomes of a text of the choice.
     fn leave(&self, section: Section, call: u32) -> Option<Leave> {
         if self.is_finished {
-            return Some(Leave::End);
+            return Some(Leave::Wait);
         }
         let (current, current_call) = self.goes_on?;
         let goes_on = section == current && (section != Section::Call || call == current_call);

@@ -43,7 +43,16 @@ impl Key {
     pub(super) fn is_answer(&self) -> bool {
         match self {
             Self::Choice { text, .. } => text.is_answer(),
-            Self::Item { kind, .. } => kind == "response.output_text" || kind == "response.refusal",
+            Self::Item { kind, .. } => matches!(
+                kind.strip_prefix("response."),
+                Some(
+                    "output_text"
+                        | "refusal"
+                        | "audio.transcript"
+                        | "audio_transcript"
+                        | "output_audio_transcript"
+                )
+            ),
         }
     }
 

@@ -41,9 +41,9 @@ impl Text {
         }
     }
 
-    /// Whether people read it as the answer.
+    /// Whether people read, or hear, it as the answer.
     pub(super) fn is_answer(self) -> bool {
-        matches!(self, Self::Completion | Self::Content | Self::Refusal)
+        self.section() == Section::Answer
     }
 }
 
