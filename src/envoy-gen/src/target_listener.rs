@@ -6,7 +6,7 @@
 
 use kt_config::{Gateway, Target};
 use kt_policy::internal_header;
-use kt_routing::Failure;
+use kt_routing::{Failure, NoAnswer};
 use serde_json::{Value, json};
 
 use crate::{
@@ -65,7 +65,10 @@ fn cut_off() -> Value {
         "response.code_details.startsWith('upstream_reset_after_response_started')",
         &[
             (internal_header::FAILOVER, "1"),
-            (internal_header::FAILURE, Failure::Connection.name()),
+            (
+                internal_header::FAILURE,
+                NoAnswer::Failed(Failure::Connection).name(),
+            ),
         ],
     )
 }
@@ -74,7 +77,7 @@ fn cut_off() -> Value {
 fn engine_died() -> Value {
     marked(
         "response.code_details == 'wasm_fail_stream'",
-        &[(internal_header::FAILURE, "engine")],
+        &[(internal_header::FAILURE, NoAnswer::Engine.name())],
     )
 }
 

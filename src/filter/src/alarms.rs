@@ -6,7 +6,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use crate::{attempt_stream::Attempting, host};
+use crate::{attempt_stream::Shell, host};
 
 /// How exactly times are kept, in milliseconds.
 const PERIOD_MS: u32 = 10;
@@ -16,11 +16,11 @@ pub(crate) type Alarm = (u64, u32);
 
 /// The alarms of one machine, earliest first.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BTreeMap<Alarm, Weak<RefCell<Attempting>>>);
+pub(crate) struct Alarms(BTreeMap<Alarm, Weak<RefCell<Shell>>>);
 
 impl Alarms {
     /// Wakes `who` at its time.
-    pub(crate) fn set(&mut self, alarm: Alarm, who: &Rc<RefCell<Attempting>>) {
+    pub(crate) fn set(&mut self, alarm: Alarm, who: &Rc<RefCell<Shell>>) {
         if self.0.is_empty() {
             host::set_tick_period(PERIOD_MS);
         }
@@ -33,7 +33,7 @@ impl Alarms {
     }
 
     /// The streams whose time has come.
-    pub(crate) fn due(&mut self, now_us: u64) -> Vec<(u32, Rc<RefCell<Attempting>>)> {
+    pub(crate) fn due(&mut self, now_us: u64) -> Vec<(u32, Rc<RefCell<Shell>>)> {
         let later = self.0.split_off(&(now_us + 1, 0));
         let due = std::mem::replace(&mut self.0, later);
         if self.0.is_empty() {

@@ -2,6 +2,8 @@
 
 use kt_policy::{Exchange, policies::prompt_injection::LogLevel};
 
+use kt_routing::Details;
+
 use crate::host;
 
 /// Says in the log that a policy stopped the exchange, where that is configured.
@@ -26,10 +28,10 @@ pub(crate) fn failure(status: u16, finished: bool) -> Option<&'static str> {
         502 => Some("upstream_failed"),
         413 => Some("request_too_large"),
         _ if finished => None,
-        _ => match host::property(&["response", "code_details"]) {
-            Some(details) if details.contains("downstream") => Some("client_disconnected"),
-            Some(details) if details == "via_upstream" => None,
-            _ => Some("upstream_interrupted"),
+        _ => match Details::of(host::property(&["response", "code_details"]).as_deref()) {
+            Details::Client => Some("client_disconnected"),
+            Details::Answered => None,
+            Details::Unsaid | Details::Timeout | Details::Broken => Some("upstream_interrupted"),
         },
     }
 }

@@ -3,25 +3,26 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
-    BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType, Opening,
-    Page, Patch, StreamStep, Target,
+    BodyShape, BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType,
+    Opening, Page, Patch, StreamStep, Target,
     event::{self, EventChain, Facts},
     internal_header, media_type, order_cluster,
 };
-use kt_routing::{Attempt, Ending, Failure, Ticket, choose::Choice};
+use kt_routing::{
+    Around, Attempt, Details, Direct, Failure, NoAnswer, choose::Choice, plain_words,
+};
 use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
 };
 
 use crate::{
-    attempt_stream::{EMPTY, IN_PLACE, failure_text},
     ending::{failure, log_stop},
     exchanges::Exchanges,
     head::Head,
     hold::Hold,
     host::{self, Body, Counter, Headers, Histogram, HostError},
-    shared,
+    shared::{self, Workers},
 };
 
 /// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
@@ -255,7 +256,7 @@ impl PolicyStream {
         let Ok(bytes) = host::body(Body::Response, len) else {
             return self.fail();
         };
-        if self.is_direct()
+        if (self.is_direct() || Opening::may_fail_late(&bytes))
             && let Some(failure) = Opening::failure_of(&bytes, self.claims_events)
         {
             return self.fail_in_place(failure);
@@ -268,6 +269,17 @@ impl PolicyStream {
             }
             BodyStep::Reply(reply) => self.reply(reply),
         }
+    }
+
+    /// Whether an answer that claims to be JSON turns out, by its first bytes, to be the stream that was asked for.
+    fn is_stream_after_all(&self, len: usize) -> bool {
+        /// So many bytes tell.
+        const FIRST: usize = 64;
+        self.collected < FIRST
+            && self.exchange.wants_stream()
+            && !self.attempts_of.is_empty()
+            && host::body(Body::Response, len.min(FIRST))
+                .is_ok_and(|bytes| BodyShape::of(&bytes) == BodyShape::Events)
     }
 
     fn judge_stream(&mut self, len: usize, end: bool) -> Action {
@@ -382,11 +394,13 @@ impl PolicyStream {
         let retry_after = head
             .get("retry-after")
             .and_then(|seconds| seconds.parse().ok());
-        if failure == "engine" {
-            return ErrorReply::engine_unavailable();
-        }
-        // Targets that were left out say nothing about the attempts before.
-        match Failure::named(failure).or_else(|| shared::trail(&self.attempts_of).failure()) {
+        let failure = match NoAnswer::named(failure) {
+            Some(NoAnswer::Engine) => return ErrorReply::engine_unavailable(),
+            Some(NoAnswer::Failed(failure)) => Some(failure),
+            // Targets that were left out say nothing about the attempts before.
+            Some(NoAnswer::Unavailable) | None => shared::trail(&self.attempts_of).failure(),
+        };
+        match failure {
             Some(failure) => ErrorReply::attempts_failed(failure, retry_after),
             None => ErrorReply::no_target_available(retry_after.unwrap_or(1) * 1_000_000),
         }
@@ -425,59 +439,30 @@ impl PolicyStream {
     }
 
     /// The attempt of an exchange that went straight to the only target; also counts it.
-    fn direct_attempt(&self, forwarded_us: u64, ended_us: u64) -> Option<Attempt> {
+    fn direct_attempt(&self, started_us: u64, ended_us: u64) -> Option<Attempt> {
         let config = self.exchange.engine().config();
-        let target = config.targets.first()?;
-        let status = self.answered.map(|(_, status)| status);
-        let details = if self.finished && status.is_some() {
-            String::new()
-        } else {
-            host::property(&["response", "code_details"]).unwrap_or_default()
+        let is_over = self.finished && self.answered.is_some();
+        let words = host::property(&["response", "code_details"]).filter(|_| !is_over);
+        let direct = Direct {
+            target_id: &config.targets.first()?.id,
+            started_us,
+            answered: self.answered,
+            in_place: self.in_place,
+            is_finished: self.finished,
+            details: Details::of(words.as_deref()),
+            words: words.as_deref().unwrap_or_default(),
         };
-        // An answer that this filter replaced, or that came to its end, is judged by its status.
-        let is_judged = details.is_empty() || details == "via_upstream";
-        let failure = match status {
-            _ if self.in_place.is_some() => self.in_place,
-            Some(status) if is_judged => Failure::of_status(status),
-            _ if details.contains("timeout") => Some(Failure::Timeout),
-            _ => Some(Failure::Connection),
-        };
-        let ended = self.answered.map_or(ended_us, |(at, _)| at);
-        let mut attempt = Attempt {
-            status,
-            latency_ms: ended.saturating_sub(forwarded_us) / 1000,
-            failure,
-            ..Attempt::begin(&target.id)
-        };
-        let is_client = details.contains("downstream");
-        attempt.error = match (failure, status) {
-            (None, _) => None,
-            _ if self.in_place == Some(Failure::Connection) => Some(EMPTY.to_owned()),
-            _ if self.in_place.is_some() => Some(IN_PLACE[1].to_owned()),
-            (Some(_), Some(status)) if is_judged => Some(format!("answered {status}")),
-            _ => Some(failure_text(&details)),
-        };
-        let words = attempt.error.clone().unwrap_or_default();
-        let ending = match failure {
-            Some(_) if is_client && !self.finished => Ending::Abandoned,
-            Some(failure) => Ending::Failed(failure, &words),
-            None => Ending::Answered,
-        };
-        shared::change_state(&target.id, |state| {
-            state.attempts += 1;
-            state.report(None, Ticket::default(), ending, ended_us);
-            if ending == Ending::Answered {
-                let millis = u32::try_from(attempt.latency_ms).unwrap_or(u32::MAX);
-                state.measure(millis, &config.routing.latency, ended_us);
-            }
-        });
-        Some(attempt)
+        Some(direct.settle(&mut Around {
+            routing: &config.routing,
+            shared: &mut Workers(config),
+            now_us: ended_us,
+        }))
     }
 }
 
 /// Envoy's words for how an exchange ended.
 fn details() -> String {
-    failure_text(&host::property(&["response", "code_details"]).unwrap_or_default())
+    plain_words(&host::property(&["response", "code_details"]).unwrap_or_default())
 }
 
 fn has_probe(targets: &[Target]) -> bool {
@@ -563,11 +548,9 @@ impl HttpContext for PolicyStream {
             .get(":status")
             .and_then(|status| status.parse().ok())
             .unwrap_or(0);
-        // Envoy's own answers are errors that say where they come from. Without a word it is the provider's.
-        let is_local = || {
-            host::property(&["response", "code_details"])
-                .is_some_and(|details| details != "via_upstream")
-        };
+        // Envoy's own answers are errors that say where they come from.
+        let is_local =
+            || Details::of(host::property(&["response", "code_details"]).as_deref()).is_own();
         if is_own || self.facts.status >= 400 && is_local() {
             self.mode = Mode::Pass;
             self.finished |= end;
@@ -589,6 +572,13 @@ impl HttpContext for PolicyStream {
         match self.mode {
             Mode::Waiting | Mode::Pass => Action::Continue,
             Mode::Whole if !self.room.hold(len) => self.reply(ErrorReply::no_room()),
+            Mode::Whole if !end && self.is_stream_after_all(len) => {
+                self.mode = Mode::Stream;
+                match host::set_header(Headers::Response, "content-length", None) {
+                    Ok(()) => self.judge_stream(len, end),
+                    Err(HostError) => self.fail_closed(),
+                }
+            }
             Mode::Whole if !end => {
                 // The provider's to delay, not the client's.
                 self.room.complete();

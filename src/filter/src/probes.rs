@@ -3,10 +3,9 @@
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use kt_policy::{FilterConfig, Target};
-use kt_routing::HealthProbe;
+use kt_routing::{HealthProbe, plain_words};
 
 use crate::{
-    attempt_stream::failure_text,
     host::{self, Headers},
     shared,
 };
@@ -77,7 +76,7 @@ impl Probes {
         // A target that limits probes is there.
         let succeeded = matches!(status, Some(200..300 | 429));
         let words = match status {
-            Some(status) => failure_text(&format!("probe answered {status}")),
+            Some(status) => plain_words(&format!("probe answered {status}")),
             None => "probe got no answer".to_owned(),
         };
         let again = shared::change_state(&target.id, |state| {

@@ -5,7 +5,7 @@
 
 use kt_policy::FilterConfig;
 use kt_routing::{
-    TargetState, Trail,
+    Shared, TargetState, Trail,
     choose::{self, Choice, Moment},
 };
 
@@ -107,11 +107,6 @@ fn take_turn() -> u64 {
     taken.unwrap_or(0)
 }
 
-/// Measurements before this time, in microseconds, are too old to choose by.
-pub(crate) fn forget_before(at_us: u64) {
-    host::share(FRESH_SINCE, &at_us.to_le_bytes());
-}
-
 /// FNV-1a (Fowler, Noll, Vo).
 pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
@@ -139,7 +134,32 @@ pub(crate) fn trail(exchange: &str) -> Trail {
         .unwrap_or_default()
 }
 
-/// Keeps what happened to an exchange.
-pub(crate) fn keep_trail(exchange: &str, trail: &Trail) {
-    host::share(&slot(exchange), &trail.to_bytes(exchange));
+/// All of it, as the attempts of this configuration use it.
+pub(crate) struct Workers<'c>(pub(crate) &'c FilterConfig);
+
+impl Shared for Workers<'_> {
+    fn targets(&self) -> Vec<String> {
+        let targets = self.0.targets.iter();
+        targets.map(|target| target.id.clone()).collect()
+    }
+
+    fn state(&self, target: &str) -> TargetState {
+        state(target)
+    }
+
+    fn change(&mut self, target: &str, change: &mut dyn FnMut(&mut TargetState)) -> bool {
+        change_state(target, change).is_some()
+    }
+
+    fn forget_before(&mut self, at_us: u64) {
+        host::share(FRESH_SINCE, &at_us.to_le_bytes());
+    }
+
+    fn trail(&self, exchange: &str) -> Trail {
+        trail(exchange)
+    }
+
+    fn keep(&mut self, exchange: &str, trail: &Trail) {
+        host::share(&slot(exchange), &trail.to_bytes(exchange));
+    }
 }

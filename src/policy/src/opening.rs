@@ -1,6 +1,6 @@
 //! What the beginning of an answer says about the attempt: whether the target really answers.
 
-use kt_routing::Failure;
+use kt_routing::{Failure, Opened};
 
 use crate::{
     body_shape::BodyShape,
@@ -22,12 +22,22 @@ pub enum Opening {
     Answer,
 }
 
+impl From<Opening> for Opened {
+    fn from(opening: Opening) -> Self {
+        match opening {
+            Opening::Undecided => Self::Nothing,
+            Opening::Error => Self::Error,
+            Opening::Answer => Self::Answer,
+        }
+    }
+}
+
 impl Opening {
     /// Reads the bytes that came so far, of an answer that claims to be JSON or, with `claims_events`, a stream. `end` says
     /// that there are no more.
     pub fn of(bytes: &[u8], claims_events: bool, end: bool) -> Self {
         if bytes.len() > MAX_OPENING {
-            return Self::Answer;
+            return of_start(bytes);
         }
         match BodyShape::of(bytes) {
             // Who reads events finds none in it.
@@ -45,9 +55,18 @@ impl Opening {
 }
 
 impl Opening {
+    /// Whether a whole answer is so long that [`Self::of`] saw only its beginning, and may hold an error behind it.
+    pub fn may_fail_late(body: &[u8]) -> bool {
+        body.len() > MAX_OPENING && memchr::memmem::find(body, b"\"error\"").is_some()
+    }
+
     /// Why a whole answer is none.
     pub fn failure_of(body: &[u8], claims_events: bool) -> Option<Failure> {
-        match Self::of(body, claims_events, true) {
+        let opening = match BodyShape::of(body) {
+            BodyShape::Json if !claims_events => of_whole(body),
+            _ => Self::of(body, claims_events, true),
+        };
+        match opening {
             Self::Answer => None,
             Self::Error => Some(Failure::ServerError),
             Self::Undecided => Some(Failure::Connection),
@@ -79,6 +98,25 @@ fn of_events(bytes: &[u8], end: bool) -> Opening {
         Ok(None) => Opening::Undecided,
         Err(_) => Opening::Answer,
     }
+}
+
+/// The start of a body that is too long to wait for: an answer, unless it says at once that it is none.
+fn of_start(bytes: &[u8]) -> Opening {
+    if BodyShape::of(bytes) != BodyShape::Json {
+        return Opening::Answer;
+    }
+    let start = bytes.get(..MAX_OPENING).unwrap_or(bytes);
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let valid = start.utf8_chunks().next();
+    let mut opening = Opening::Answer;
+    let text = valid.map_or("", |chunk| chunk.valid());
+    // It ends somewhere in the middle.
+    let _ = json::walk(text, &mut |path, node| {
+        if of_node(text, path, node) == Opening::Error {
+            opening = Opening::Error;
+        }
+    });
+    opening
 }
 
 /// A whole body of JSON.
@@ -122,14 +160,16 @@ fn read(text: &str) -> Option<Opening> {
 fn of_node(text: &str, path: &[Step<'_>], node: &Node) -> Opening {
     let value = text.get(node.range.clone()).unwrap_or_default();
     let is_string = matches!(node.kind, Kind::String { .. });
+    let is_name = matches!(node.kind, Kind::Name { .. });
     let is_error = match node.kind {
-        Kind::Object => value.trim_matches(['{', '}']).trim_ascii() != "",
         Kind::String { .. } => !value.is_empty(),
         Kind::Bool(is_error) => is_error,
         _ => false,
     };
     match path {
         [member] if member.is("error") && is_error => Opening::Error,
+        // An object with something in it.
+        [member, _] if member.is("error") && is_name => Opening::Error,
         [member] if is_string && (member.is("type") || member.is("object")) => match value {
             "error" | "response.failed" => Opening::Error,
             "response.completed" => Opening::Answer,
@@ -139,16 +179,19 @@ fn of_node(text: &str, path: &[Step<'_>], node: &Node) -> Opening {
         // The Responses API, whole.
         [member] if is_string && member.is("status") && value == "failed" => Opening::Error,
         [choices, Step::Index(_), below @ ..] if choices.is("choices") => {
-            of_choice(below, value, is_string, is_error)
+            of_choice(below, value, node.kind, is_error)
         }
         _ => Opening::Undecided,
     }
 }
 
 /// A node inside a choice.
-fn of_choice(below: &[Step<'_>], value: &str, is_string: bool, is_error: bool) -> Opening {
+fn of_choice(below: &[Step<'_>], value: &str, kind: Kind, is_error: bool) -> Opening {
+    let is_string = matches!(kind, Kind::String { .. });
+    let is_name = matches!(kind, Kind::Name { .. });
     match below {
         [member] if member.is("error") && is_error => Opening::Error,
+        [member, _] if member.is("error") && is_name => Opening::Error,
         [member, ..] if member.is("error") => Opening::Undecided,
         [member] if is_string && member.is("finish_reason") => match value {
             "error" => Opening::Error,
@@ -300,6 +343,49 @@ mod tests {
             Opening::of(&vec![b'{'; MAX_OPENING + 1], false, false),
             Opening::Answer
         );
+    }
+
+    #[test]
+    fn long_errors_are_errors() {
+        let long = "overloaded ".repeat(10_000);
+        for (body, of_start) in [
+            (
+                format!("{{\"error\":{{\"message\":\"{long}\"}}}}"),
+                Opening::Error,
+            ),
+            (
+                format!("\u{feff}{{\"id\":1,\"error\":{{\"code\":5,\"message\":\"{long}é\"}}}}"),
+                Opening::Error,
+            ),
+            (
+                format!("{{\"object\":\"error\",\"message\":\"{long}\"}}"),
+                Opening::Error,
+            ),
+            (
+                format!("{{\"choices\":[{{\"error\":{{\"message\":\"{long}\"}}}}]}}"),
+                Opening::Error,
+            ),
+            (
+                format!(
+                    "{{\"choices\":[{{\"message\":{{\"content\":\"{long}\"}}}}],\"error\":{{\"code\":5}}}}"
+                ),
+                Opening::Answer,
+            ),
+        ] {
+            assert_eq!(Opening::of(body.as_bytes(), false, false), of_start);
+            assert!(of_start == Opening::Error || Opening::may_fail_late(body.as_bytes()));
+            assert_eq!(
+                Opening::failure_of(body.as_bytes(), false),
+                Some(Failure::ServerError)
+            );
+        }
+        let answer =
+            format!("{{\"error\":null,\"choices\":[{{\"message\":{{\"content\":\"{long}\"}}}}]}}");
+        assert_eq!(
+            Opening::of(answer.as_bytes(), false, false),
+            Opening::Answer
+        );
+        assert_eq!(Opening::failure_of(answer.as_bytes(), false), None);
     }
 
     #[test]

@@ -12,23 +12,27 @@
 //! The crate does no I/O and reads no clock or randomness: both arrive as arguments. States travel as bytes, since all
 //! Envoy workers share them through Envoy's shared data.
 
+mod attempting;
 mod breaker;
 mod bytes;
 pub mod choose;
 mod config;
 mod delay;
+mod details;
 mod health;
 mod latency;
 mod report;
 mod state;
 mod trail;
 
+pub use attempting::{Answer, Around, Attempting, Direct, Opened, Plan, Shared, Step};
 pub use breaker::{Breaker, Phase, Ticket};
 pub use config::{
     CircuitBreaker, Failure, Fallback, HealthProbe, Latency, QualityFailure, Retry, Routing,
     Strategy,
 };
 pub use delay::retry_after_ms;
+pub use details::{Details, NoAnswer, plain_words};
 pub use health::Health;
 pub use latency::Latencies;
 pub use report::TargetReport;
