@@ -1,7 +1,7 @@
 //! Attempts of an answer to get past the policies, as a data file: framing, types, identity, ends, lies about the type.
 //!
 //! An entry is a body that came `as` a `stream` or `whole`. Those with `reads` are healthy: they leave, and that is what
-//! their content reads. Of the others no reader, however lenient, may put a value together.
+//! their content reads; one that also `fails` is a failed attempt before the engine sees it (`tests/e2e/test_wire_attempts.py`). Of the others no reader, however lenient, may put a value together.
 
 #![expect(
     clippy::unwrap_used,

@@ -12,6 +12,7 @@ mod ends;
 mod halves;
 mod identity;
 mod joined;
+mod json_end;
 mod members;
 mod write;
 
@@ -20,6 +21,7 @@ use std::ops::Range;
 use channels::Channels;
 use chunk::{Chunk, Ending};
 use joined::{Joined, Left};
+use json_end::JsonEnd;
 use kt_routing::Failure;
 
 use super::{
@@ -53,6 +55,8 @@ pub(super) struct StreamInspector {
     shape: BodyShape,
     /// The beginning, while it does not say what the body is; all of it when it is no event stream.
     collected: Vec<u8>,
+    /// Where the JSON ends that was collected.
+    json: JsonEnd,
     max_event_bytes: usize,
     texts: Texts,
     is_done: bool,
@@ -104,6 +108,7 @@ impl StreamInspector {
             decoder: SseDecoder::with_limit(max_event_bytes),
             shape: BodyShape::Undecided,
             collected: Vec::new(),
+            json: JsonEnd::default(),
             max_event_bytes,
             texts: Texts::default(),
             is_done: false,
@@ -135,12 +140,16 @@ impl StreamInspector {
     /// Finds out what the body is. If it is no event stream, it is judged when it is complete.
     fn collect(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
         self.collected.extend_from_slice(bytes);
+        let mut new = bytes;
         if self.shape == BodyShape::Undecided {
             self.shape = BodyShape::of(&self.collected);
+            new = &self.collected;
         }
         match self.shape {
             _ if leading(&self.collected) > self.max_event_bytes => Err(unreadable()),
             BodyShape::Json if self.collected.len() > self.max_event_bytes => Err(unreadable()),
+            // Lines of JSON, say, which would else be collected to their end for nothing.
+            BodyShape::Json if self.json.goes_on(new) => Err(unreadable()),
             BodyShape::Undecided | BodyShape::Json => Ok(()),
             BodyShape::Events | BodyShape::Other => {
                 let beginning = std::mem::take(&mut self.collected);

@@ -12,6 +12,7 @@ use super::{
     chunk::{Key, Piece, Place},
     halves::{self, Half},
     identity::Unclear,
+    json_end::JsonEnd,
     write::OwnPlace,
 };
 
@@ -79,7 +80,11 @@ impl Channel {
             .get(..until.unwrap_or(delta.len()))
             .unwrap_or_default();
         // Nothing may follow complete arguments, so what waits of them leaves with them.
-        while let Some(end) = self.json.as_mut().and_then(|json| json.end(rest)) {
+        while let Some(end) = self
+            .json
+            .as_mut()
+            .and_then(|json| json.end(rest.as_bytes()))
+        {
             let (complete, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
             self.hold.push(complete, chain, Phase::Output, tally, out)?;
             self.hold.flush(chain, Phase::Output, tally, out)?;
@@ -246,65 +251,9 @@ fn looks_like_a_beginning(waiting: &str) -> bool {
     digits >= MANY_DIGITS || waiting.contains('@') || words.any(|word| word.len() > LONG_WORD)
 }
 
-/// Finds where a JSON object or array ends.
-#[derive(Debug, Default)]
-struct JsonEnd {
-    depth: u32,
-    in_string: bool,
-    is_escaped: bool,
-}
-
-impl JsonEnd {
-    /// The place behind the end, if it is in `text`. What follows counts as another one.
-    fn end(&mut self, text: &str) -> Option<usize> {
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                _ if self.is_escaped => self.is_escaped = false,
-                b'\\' if self.in_string => self.is_escaped = true,
-                b'"' => self.in_string = !self.in_string,
-                _ if self.in_string => {}
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_end_of_json_is_found_however_it_is_cut() {
-        let text = r#"{"a":"}\"}{","b":[{}]} {"c":1}"#;
-        let ends = |pieces: &[&str]| {
-            let (mut json, mut ends, mut before) = (JsonEnd::default(), Vec::new(), 0);
-            for piece in pieces {
-                let mut rest = *piece;
-                while let Some(end) = json.end(rest) {
-                    rest = &rest[end..];
-                    ends.push(before + piece.len() - rest.len());
-                }
-                before += piece.len();
-            }
-            ends
-        };
-        assert_eq!(ends(&[text]), [22, 30]);
-        for cut in 0..text.len() {
-            assert_eq!(
-                ends(&[&text[..cut], &text[cut..]]),
-                [22, 30],
-                "cut at {cut}"
-            );
-        }
-    }
 
     #[test]
     fn the_last_word_is_no_beginning() {
