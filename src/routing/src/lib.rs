@@ -17,6 +17,7 @@ mod breaker;
 mod bytes;
 pub mod choose;
 mod config;
+mod count;
 mod delay;
 mod details;
 mod health;
@@ -25,12 +26,13 @@ mod report;
 mod state;
 mod trail;
 
-pub use attempting::{Answer, Around, Attempting, Direct, Opened, Plan, Shared, Step};
+pub use attempting::{Answer, Around, Attempting, Opened, Plan, Shared, Step};
 pub use breaker::{Breaker, Phase, Ticket};
 pub use config::{
     CircuitBreaker, Failure, Fallback, HealthProbe, Latency, QualityFailure, Retry, Routing,
     Strategy,
 };
+pub use count::Direct;
 pub use delay::retry_after_ms;
 pub use details::{Details, NoAnswer, plain_words};
 pub use health::Health;
