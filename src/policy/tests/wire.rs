@@ -209,6 +209,27 @@ fn an_end_waits_for_what_decides_and_keeps_its_place() {
 }
 
 #[test]
+fn ends_without_end_are_refused() {
+    let key = format!(
+        "-----BEGIN RSA PRIVATE KEY-----\n{}",
+        "MIIEowIBAAKCAQEA".repeat(250)
+    );
+    let ending = |text: &str| choice(json!({"content": text}), json!("stop"));
+    let pieces: Vec<Value> = key.chars().map(|c| ending(&c.to_string())).collect();
+    let (out, is_cut) = relay(&sse(&pieces));
+    assert!(!is_cut && !out.contains("\"M\""), "{}", out.len());
+    let mut exchange = Exchange::begin(engine());
+    let all: Vec<Value> = (0..1000)
+        .map(|index| json!({"index": index, "delta": {"content": "a"}, "finish_reason": "stop"}))
+        .collect();
+    let event = format!("data: {}\n\n", json!({"choices": all}));
+    let mut out = Vec::new();
+    let cut = (0..20)
+        .find(|_| exchange.response_bytes(event.as_bytes(), false, &mut out) == StreamStep::Cut);
+    assert!(cut.is_some_and(|at| at >= 8), "{cut:?}");
+}
+
+#[test]
 fn a_value_at_the_end_of_thoughts_leaves_before_the_answer() {
     for (thought, marker) in [
         ("I ask bob@example.com", "I ask [EMAIL_REDACTED]"),
@@ -947,34 +968,66 @@ fn texts_without_end_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Of a chunk with unknown members of every kind all but text leaves byte for byte, at its place, in its chunk.
+    /// Of a chunk with unknown members of every kind, at every place, all but text leaves byte for byte, at its place, in its chunk.
     #[test]
-    fn all_but_text_leaves_as_it_came(chunks in prop::collection::vec((members(), "[a-z ]{0,12}"), 1..8), reason in select(&["null", "\"\"", "\"stop\""][..])) {
-        let event = |members: &str, text: &str| format!(
-            "data: {{\"id\":\"c\",{members}\"choices\":[{{{members}\"index\":0,\"delta\":{{{members}\"content\":\"{text}\"}},\"finish_reason\":{reason}}}]}}\n\n"
-        );
+    fn all_but_text_leaves_as_it_came(
+        form in select(FORMS),
+        chunks in prop::collection::vec((members(), "[a-z ]{0,12}"), 1..8),
+        reason in select(&["null", "\"\"", "\"stop\""][..]),
+    ) {
+        let (pointer, form) = form;
+        let event = |members: &str, text: &str| {
+            let payload = form.replace("MEMBERS", members).replace("REASON", reason).replace("TEXT", text);
+            format!("data: {payload}\n\n")
+        };
         let stream: String = chunks.iter().map(|(members, text)| event(members, text)).collect();
         let (out, is_cut) = relay(&stream);
         prop_assert!(!is_cut, "{}", out);
-        let mut expected = chunks.iter();
-        let mut next = expected.next();
+        let mut expected = chunks.iter().peekable();
         for sent in out.split_inclusive("\n\n") {
-            let Some((members, _)) = next else { break };
-            let text = sent.rsplit_once("\"content\":\"").unwrap().1.split('"').next().unwrap();
-            // A chunk of our own carries text alone.
-            if sent == event(members, text) {
-                next = expected.next();
-            } else {
-                prop_assert_eq!(sent, format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"));
+            let (_, data) = sent.split_once("data: ").unwrap();
+            let payload: Value = serde_json::from_str(data).unwrap();
+            let text = payload.pointer(pointer).unwrap().as_str().unwrap();
+            if expected.next_if(|(members, _)| sent == event(members, text)).is_none() {
+                // A chunk of our own carries text alone.
+                prop_assert!(!sent.contains("x_") && !text.is_empty(), "{}", sent);
             }
         }
-        prop_assert!(next.is_none(), "{}", out);
+        prop_assert!(expected.next().is_none(), "{}", out);
         let whole: String = chunks.iter().map(|(_, text)| text.as_str()).collect();
-        prop_assert_eq!(read(&payloads(&out), CONTENT), whole);
+        prop_assert_eq!(read(&payloads(&out), pointer), whole);
     }
 }
+
+/// Where text stands, and a chunk with it.
+const FORMS: &[(&str, &str)] = &[
+    (
+        CONTENT,
+        r#"{"id":"c",MEMBERS"choices":[{MEMBERS"index":0,"delta":{MEMBERS"content":"TEXT"},"finish_reason":REASON}]}"#,
+    ),
+    (
+        "/choices/0/delta/reasoning",
+        r#"{MEMBERS"choices":[{"delta":{"reasoning":"TEXT",MEMBERS"content":null},MEMBERS"finish_reason":REASON}]}"#,
+    ),
+    (
+        "/choices/0/delta/content/0/text",
+        r#"{MEMBERS"choices":[{"delta":{"content":[{MEMBERS"type":"text","text":"TEXT"}]},"finish_reason":REASON}]}"#,
+    ),
+    (
+        "/choices/0/delta/tool_calls/0/function/arguments",
+        r#"{"id":"c","choices":[{"index":0,"delta":{MEMBERS"tool_calls":[{MEMBERS"index":0,"function":{MEMBERS"arguments":"TEXT"}}]},"finish_reason":REASON}]}"#,
+    ),
+    (
+        "/choices/0/text",
+        r#"{MEMBERS"object":"text_completion","choices":[{MEMBERS"text":"TEXT","index":0,"finish_reason":REASON}]}"#,
+    ),
+    (
+        "/delta",
+        r#"{MEMBERS"type":"response.output_text.delta","item_id":"m","output_index":0,"delta":"TEXT"}"#,
+    ),
+];
 
 /// A stream whose pieces say now and then that the text ends: what is read, what was read by each end, and the error.
 fn relay_with_ends(text: &str, cuts: &[(usize, &str)]) -> (String, Vec<(String, String)>, bool) {
@@ -1034,11 +1087,18 @@ proptest! {
 fn members() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("null".to_owned()),
-        Just("true".to_owned()),
-        "-?[1-9][0-9]{0,5}(\\.[0-9]{1,3})?".prop_map(|number| number),
-        "[a-z]{0,8}".prop_map(|text| format!("\"{text}\"")),
-        "[a-z]{0,8}".prop_map(|text| format!("[\"{text}\", {{\"b\":\"\\u00e9\"}}]")),
+        Just("false".to_owned()),
+        "-?[1-9][0-9]{0,3}(\\.[0-9]{1,2})?([eE][+-]?[0-2])?".prop_map(|number| number),
+        "[a-z\u{e9}\u{4e2d}\u{1f600}]{0,8}".prop_map(|text| format!("\"{text}\"")),
+        "[a-z]{0,8}".prop_map(|text| format!("\"\\u00{:02x}{text}\\/\\ud83d\\ude00\\t\"", 0x41)),
+        "[a-z]{0,8}".prop_map(|text| format!("[\"{text}\", {{\"b\":\"\\u00e9\"}}, [], {{}}, 0]")),
         "[a-z]{0,8}".prop_map(|text| format!("{{\"index\":3,\"type\":\"{text}\" ,\"y\":[[]]}}")),
+        "[a-z]{0,8}"
+            .prop_map(|text| format!("{{\"delta\":{{\"content\":\"{text}\"}},\"choices\":[]}}")),
+        Just(format!(
+            "\"data:image/png;base64,{}\"",
+            "iVBORw0KGgo".repeat(40)
+        )),
     ];
     prop::collection::btree_map("x_[a-z]{1,6}", value, 0..4).prop_map(|members| {
         let members = members.into_iter();

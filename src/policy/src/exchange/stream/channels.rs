@@ -232,7 +232,9 @@ impl Channels {
         }
         if channel.is_open(pass.engine.chain()) {
             channel.note_end();
-            self.ends.open(place, channel.place.clone());
+            if !self.ends.open(place, channel.place.clone()) {
+                return Err(unreadable());
+            }
         }
         Ok(())
     }

@@ -12,6 +12,9 @@ use crate::{
     sse::{HeldEvent, SseEvent},
 };
 
+/// More ends than wait for each other in any stream: the longest text that waits has half as many bytes.
+const MAX_OPEN: usize = 8192;
+
 /// A channel whose last words are not decided, by its number, and where they may leave.
 #[derive(Debug)]
 struct Open {
@@ -82,9 +85,11 @@ impl Ends {
         channels
     }
 
-    /// The event at hand ends a channel.
-    pub(super) fn open(&mut self, channel: usize, place: OwnPlace) {
+    /// The event at hand ends a channel. False when too many wait already.
+    pub(super) fn open(&mut self, channel: usize, place: OwnPlace) -> bool {
         self.opening.push(Open { channel, place });
+        let open = self.entries.iter().map(|entry| entry.open.len());
+        open.sum::<usize>() + self.opening.len() <= MAX_OPEN
     }
 
     /// Whether the event at hand has to wait.
