@@ -797,7 +797,7 @@ fn what_is_said_in_sound_is_scored() {
         let mut exchange = Exchange::begin(engine.clone());
         let stream = sse(&[event("The bridge was opened in 1932, "), event(words)]);
         exchange.response_bytes(stream.as_bytes(), true, &mut Vec::new());
-        exchange.tally().quality().unwrap()
+        exchange.tally().quality().unwrap().to_bits()
     };
     let spoken = |text: &str| delta(json!({"audio": {"transcript": text}}));
     let item =
