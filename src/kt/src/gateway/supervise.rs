@@ -17,6 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::ability;
 use crate::{Failure, launch};
 
 /// Envoy answers well within this, or something is wrong.
@@ -107,6 +108,9 @@ pub(super) async fn supervise(
             }
         };
         if !has_served {
+            if let Some(missing) = envoy.missing() {
+                return Err(Failure::problem(missing));
+            }
             return Err(Failure::problem(format!(
                 "error: {words}; its messages are above"
             )));
@@ -126,6 +130,13 @@ pub(super) async fn supervise(
 }
 
 impl Envoy {
+    /// What it was built without, if that is why it does not serve.
+    fn missing(&self) -> Option<String> {
+        let mut arguments = self.arguments.iter();
+        arguments.find(|argument| *argument == "-c")?;
+        ability::missing(&self.binary, arguments.next()?)
+    }
+
     fn start(&self) -> Result<Child, Failure> {
         let failed = |error: std::io::Error| {
             Failure::usage(format!(
