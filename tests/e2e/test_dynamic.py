@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from conftest import policy_config, target
-from forms import GENERATOR, Dynamic, until
+from forms import GENERATOR, Dynamic, generate, until
 
 EMAIL = "write to jane.doe@example.com"
 PIECES = [f"piece {number} of jane.doe@example.com and more. " for number in range(40)]
@@ -67,3 +67,29 @@ def test_the_folder_is_checked_and_needs_a_name(tmp_path):
     assert code("--check", tmp_path / "out") == 0
     (tmp_path / "out" / "rds_kt.yaml").unlink()
     assert code("--check", tmp_path / "out") == 1
+
+
+class Mounted(Dynamic):
+    """The folder as a mounted ConfigMap: each file is a link through `..data`, which is replaced as a whole."""
+
+    def replace(self, config):
+        file, count = self.home / "policy.yaml", len(list(self.home.glob("version-*")))
+        version = self.home / f"version-{count}"
+        file.write_text(config)
+        generate(file, "dynamic", version, *self.flags)
+        self.folder.mkdir(exist_ok=True)
+        fresh = self.folder / "..data_tmp"
+        fresh.symlink_to(version)
+        fresh.rename(self.folder / "..data")
+        for entry in version.iterdir():
+            if not (link := self.folder / entry.name).is_symlink():
+                link.symlink_to(f"..data/{entry.name}")
+
+
+def test_a_mounted_config_map_is_followed(start, provider):
+    back = provider()
+    front = start(Mounted, policy_config(target("a", back.url)))
+    assert front.chat(EMAIL).status_code == 200
+    for action, status in (("block", 409), ("redact", 200)):
+        front.replace(policy_config(target("a", back.url), pii=action))
+        until(lambda: front.chat(EMAIL).status_code == status)

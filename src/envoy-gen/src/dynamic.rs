@@ -257,3 +257,55 @@ fn with_type(kind: &str, resource: &Value) -> Value {
     }
     typed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dynamic(source: &str, options: &Options) -> Dynamic {
+        let (gateway, _) = kt_config::load(source).unwrap_or_else(|_| unreachable!());
+        Dynamic::new(&gateway, options)
+    }
+
+    fn names(dynamic: &Dynamic) -> Vec<&str> {
+        dynamic
+            .clusters
+            .iter()
+            .filter_map(|cluster| cluster["name"].as_str())
+            .collect()
+    }
+
+    const ONE: &str = include_str!("../../../policy-configs/together.yaml");
+    const SEVERAL: &str = include_str!("../../../policy-configs/fallback.yaml");
+
+    #[test]
+    fn a_policy_file_touches_neither_listeners_nor_the_bootstrap() {
+        let options = Options::default();
+        let (one, several) = (dynamic(ONE, &options), dynamic(SEVERAL, &options));
+        assert_ne!(one.files(), several.files());
+        assert!(!several.needs_restart_after(&one) && !several.replaces_listener_of(&one));
+        let listen = Options {
+            listen: "127.0.0.1:8080".parse().unwrap_or(options.listen.clone()),
+            ..options.clone()
+        };
+        assert!(dynamic(ONE, &listen).replaces_listener_of(&one));
+        let memory = Options {
+            memory_bytes: 1 << 30,
+            ..options
+        };
+        assert!(dynamic(ONE, &memory).needs_restart_after(&one));
+    }
+
+    #[test]
+    fn exchanges_that_began_earlier_keep_their_clusters() {
+        let options = Options::default();
+        let (one, several) = (dynamic(ONE, &options), dynamic(SEVERAL, &options));
+        let both = one.with_clusters_of(&several);
+        for name in names(&one).iter().chain(&names(&several)) {
+            let times = names(&both).iter().filter(|other| *other == name).count();
+            assert_eq!(times, 1, "{name}");
+        }
+        assert_eq!(both.filters, one.filters);
+        assert_eq!(one.with_clusters_of(&one), one);
+    }
+}
