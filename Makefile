@@ -20,7 +20,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick train eval chart-table test-docker test-envoys clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick bench-engine train eval chart-table test-docker test-envoys clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -81,6 +81,10 @@ bench: build ## Measure each policy and the whole chain beside the same Envoy wi
 bench-quick: build ## The same for the whole chain alone, in two minutes
 	@cargo build --release --quiet -p kt-tests --bin bench
 	@ENVOY_BIN="$(ENVOY)" target/release/bench --quick
+
+bench-engine: ## What each stage of the engine costs natively: instructions (with valgrind), time, allocations; STAGE=part of a name
+	@cargo build --release --quiet -p kt-tests --bin bench
+	@target/release/bench --engine "$(STAGE)"
 
 train: $(VENV)/.run ## Fit the linear models to the labelled texts in CORPORA and write their weights; MODEL=name fits one
 	@cargo build --release --quiet -p kt-train

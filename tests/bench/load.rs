@@ -14,8 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What one client sends, request after request, on one connection.
-pub(crate) type Session = Vec<Vec<u8>>;
+use crate::texts::Session;
 
 /// Figures of one round.
 #[derive(Clone, Copy)]

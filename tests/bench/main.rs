@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the result goes to standard output")]
 
+mod engine;
 mod load;
 mod policies;
 mod processes;
@@ -13,10 +14,10 @@ mod texts;
 
 use std::{env, fs, io::Write as _, sync::Arc};
 
-use load::{Sample, Session, run_round};
+use load::{Sample, run_round};
 use processes::{Gateway, Provider, root};
 use serde_json::json;
-use texts::Technical;
+use texts::{Session, Technical};
 
 /// One kind of session.
 struct Row {
@@ -97,7 +98,13 @@ async fn main() -> Result<(), String> {
     let is_quick = arguments.iter().any(|argument| argument == "--quick");
     let only = arguments
         .iter()
-        .find(|argument| !argument.starts_with("--"));
+        .map(String::as_str)
+        .find(|argument| !argument.is_empty() && !argument.starts_with("--"));
+    match arguments.as_slice() {
+        [flag, name, file] if flag == "--once" => return engine::once(name, file),
+        [flag, ..] if flag == "--engine" => return engine::run(only),
+        _ => {}
+    }
     let file = root().join("target/bench.jsonl");
     let raw = fs::File::create(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut bench = Bench {
@@ -112,7 +119,7 @@ async fn main() -> Result<(), String> {
         bench.rounds
     );
     let chosen = |row: &Row| match only {
-        Some(part) => row.name.contains(part.as_str()),
+        Some(part) => row.name.contains(part),
         None => !is_quick || row.is_quick,
     };
     let (streams, wholes): (Vec<Row>, Vec<Row>) = rows()

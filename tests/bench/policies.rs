@@ -38,9 +38,9 @@ pub(crate) fn file(chain: &[&str], provider: u16) -> String {
     )
 }
 
-/// The same chain for the engine in this process.
-pub(crate) fn seed() -> Result<Vec<PolicyConfig>, String> {
-    let loaded = kt_config::load(&file(SEED, 1));
+/// The policies of a chain for the engine in this process.
+pub(crate) fn of(chain: &[&str]) -> Result<Vec<PolicyConfig>, String> {
+    let loaded = kt_config::load(&file(chain, 1));
     let (gateway, _) = loaded.map_err(|_| "the bench's own policy file is wrong")?;
     Ok(gateway.policies)
 }

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use kt_policy::{Chain, Phase};
 use serde_json::json;
 
-use crate::{load::Session, policies, processes::root};
+use crate::{policies, processes::root};
+
+/// What one client sends, request after request, on one connection.
+pub(crate) type Session = Vec<Vec<u8>>;
 
 const SENTENCES: [&str; 8] = [
     "The committee met on Tuesday to discuss the plans for the new library building in the town centre.",
@@ -65,7 +68,7 @@ impl Technical {
         let texts: Vec<String> = texts.collect();
         let mut all = Self {
             stretches: Vec::new(),
-            chain: Chain::compile(&policies::seed()?)?,
+            chain: Chain::compile(&policies::of(policies::SEED)?)?,
         };
         let longest = texts.iter().map(String::len).max().unwrap_or(0);
         for start in (0..longest).step_by(STRETCH) {
