@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kt_policy::{
-    Chain, Engine, Exchange, FilterConfig, Phase, PolicyConfig,
+use kt_policy::{Chain, Engine, Exchange, FilterConfig, Phase, PolicyConfig};
+use kt_text::{
     detect::{Entity, Scanner, Window},
     linear::Weights,
 };

@@ -129,6 +129,9 @@ impl Chain {
     ) -> usize {
         sightings.clear();
         let scan = self.phase(phase);
+        if scan.is_idle() {
+            return window.text.len();
+        }
         let mut open = scan.look(window, sightings);
         if let Some(reading) = reading {
             open = scan
@@ -161,12 +164,12 @@ impl Chain {
 
     /// The same for a whole text.
     pub(crate) fn scan_whole(&self, phase: Phase, text: &str, sightings: &mut Sightings) {
-        self.scan(
-            phase,
-            &Window::whole(text),
-            Reading::of(text).as_ref(),
-            sightings,
-        );
+        let reading = if self.phase(phase).is_idle() {
+            None
+        } else {
+            Reading::of(text)
+        };
+        self.scan(phase, &Window::whole(text), reading.as_ref(), sightings);
         if let Some(opinion) = self
             .answers(phase)
             .and_then(|answers| answers::judge(text, &answers.weights))
@@ -316,6 +319,14 @@ impl Answers {
 }
 
 impl Scan {
+    /// Whether nothing is looked for, so that no text needs to be read.
+    fn is_idle(&self) -> bool {
+        self.values.is_none()
+            && self.patterns.is_empty()
+            && self.phrases.is_empty()
+            && self.models.is_none()
+    }
+
     /// Adds what is settled in `window` and returns the first position that is open.
     fn look(&self, window: &Window<'_>, sightings: &mut Sightings) -> usize {
         let mut open = window.text.len();

@@ -49,121 +49,209 @@ impl Stretch {
 }
 
 /// One way to write bytes as digits.
+#[derive(Clone, Copy)]
 struct Notation {
     bits: u32,
-    /// Digits after which a byte begins with a new digit.
-    group: usize,
-    value: fn(u8) -> Option<u32>,
+    /// For each byte the value of the digit that it is, or one of the two below.
+    values: &'static [u8; 256],
 }
 
+/// A byte that may stand between two pieces.
+const SEPARATOR: u8 = 0xfe;
+/// Any other byte that is no digit.
+const OTHER: u8 = 0xff;
+
+/// Both alphabets (RFC 4648 §4, §5)
 const BASE64: Notation = Notation {
     bits: 6,
-    group: 4,
-    value: |byte| {
-        // Both alphabets (RFC 4648 §4, §5)
-        Some(u32::from(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        }))
-    },
+    values: &values(&[
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    ]),
 };
 
 const HEX: Notation = Notation {
     bits: 4,
-    group: 2,
-    value: |byte| char::from(byte).to_digit(16),
+    values: &values(&[b"0123456789abcdef", b"0123456789ABCDEF"]),
 };
+
+/// The values of the digits of some alphabets.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a table made at compile time: a byte indexes 256 values, an alphabet has at most 64 digits"
+)]
+const fn values(alphabets: &[&[u8]]) -> [u8; 256] {
+    let mut values = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if separates(byte as u8) {
+            values[byte] = SEPARATOR;
+        }
+        byte += 1;
+    }
+    let mut alphabet = 0;
+    while alphabet < alphabets.len() {
+        let mut value = 0;
+        while value < alphabets[alphabet].len() {
+            values[alphabets[alphabet][value] as usize] = value as u8;
+            value += 1;
+        }
+        alphabet += 1;
+    }
+    values
+}
+
+impl Notation {
+    /// The value of a digit; [`SEPARATOR`] or [`OTHER`] if it is none.
+    fn value(&self, byte: u8) -> u8 {
+        self.values.get(usize::from(byte)).copied().unwrap_or(OTHER)
+    }
+
+    fn is_digit(&self, byte: Option<&u8>) -> bool {
+        byte.is_some_and(|byte| self.value(*byte) < SEPARATOR)
+    }
+}
 
 /// The stretches of base64 and hexadecimal digits in `text`.
 pub(super) fn digits(text: &str, found: &mut Vec<Stretch>) {
-    for notation in [HEX, BASE64] {
-        Reader {
-            bytes: text.as_bytes(),
-            notation,
-            said: Vec::new(),
-        }
-        .read(found);
-    }
+    let bytes = text.as_bytes();
+    read::<4, 2>(bytes, HEX, found);
+    read::<6, 4>(bytes, BASE64, found);
 }
 
-struct Reader<'t> {
-    bytes: &'t [u8],
+/// Reads all digits of a notation of `BITS` bits for each; after `GROUP` of them a byte begins with a new one.
+fn read<const BITS: u32, const GROUP: usize>(
+    bytes: &[u8],
     notation: Notation,
-    /// Scratch space.
-    said: Vec<u8>,
+    found: &mut Vec<Stretch>,
+) {
+    // For each way to group the digits: up to where they were read.
+    let mut read = [0; 4];
+    let (mut at, mut count, mut gap) = (0, 0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        let value = notation.value(byte);
+        if value >= SEPARATOR {
+            gap += 1;
+            if gap > MAX_GAP || value == OTHER {
+                count = 0;
+            }
+            at += 1;
+            continue;
+        }
+        gap = 0;
+        if let Some(read) = read.get_mut(count % GROUP).filter(|read| at >= **read) {
+            // Most say nothing, which costs nothing to keep.
+            let said = Digits::<BITS, GROUP>(bytes, notation).read(at, &mut 0_usize);
+            *read = said.end;
+            if said.len >= MIN_TEXT {
+                found.push(Digits::<BITS, GROUP>(bytes, notation).stretch(at));
+            }
+        }
+        // A piece, or the part of one behind a sign.
+        let rest = bytes.get(at..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() && notation.value(**byte) < SEPARATOR)
+            .count();
+        let is_sign = notation.is_digit(rest.get(len));
+        let len = len + usize::from(is_sign);
+        at += len;
+        count += len;
+    }
 }
 
-impl Reader<'_> {
-    fn digit(&self, at: usize) -> Option<u32> {
-        self.bytes
-            .get(at)
-            .and_then(|byte| (self.notation.value)(*byte))
+/// The digits of a text.
+struct Digits<'t, const BITS: u32, const GROUP: usize>(&'t [u8], Notation);
+
+/// What digits say.
+struct Said {
+    /// Bytes of it.
+    len: usize,
+    /// Up to where the digits were read.
+    end: usize,
+}
+
+/// Takes what digits say.
+trait Listener {
+    /// A byte.
+    fn byte(&mut self, byte: u8);
+    /// The end of a piece.
+    fn piece(&mut self, range: Range<usize>);
+    /// How many bytes there were.
+    fn len(&self) -> usize;
+}
+
+/// Only counts.
+impl Listener for usize {
+    fn byte(&mut self, _: u8) {
+        *self += 1;
     }
 
-    fn read(&mut self, found: &mut Vec<Stretch>) {
-        // For each way to group the digits: up to where they were read.
-        let mut read = [0; 4];
-        let (mut at, mut count, mut gap) = (0, 0, 0);
-        while let Some(&byte) = self.bytes.get(at) {
-            if self.digit(at).is_none() {
-                gap += 1;
-                if gap > MAX_GAP || !separates(byte) {
-                    count = 0;
-                }
-                at += 1;
-                continue;
-            }
-            gap = 0;
-            if let Some(read) = read
-                .get_mut(count % self.notation.group)
-                .filter(|read| at >= **read)
-            {
-                *read = self.decode(at, found);
-            }
-            // A piece, or the part of one behind a sign.
-            loop {
-                let is_sign = self
-                    .bytes
-                    .get(at)
-                    .is_some_and(|byte| !byte.is_ascii_alphanumeric());
-                at += 1;
-                count += 1;
-                if is_sign || self.digit(at).is_none() {
-                    break;
-                }
-            }
+    fn piece(&mut self, _: Range<usize>) {}
+
+    fn len(&self) -> usize {
+        *self
+    }
+}
+
+/// Bytes and pieces.
+#[derive(Default)]
+struct Written {
+    bytes: Vec<u8>,
+    pieces: Vec<(usize, Range<usize>)>,
+}
+
+impl Listener for Written {
+    fn byte(&mut self, byte: u8) {
+        self.bytes.push(byte);
+    }
+
+    fn piece(&mut self, range: Range<usize>) {
+        self.pieces.push((self.bytes.len(), range));
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl<const BITS: u32, const GROUP: usize> Digits<'_, BITS, GROUP> {
+    fn stretch(&self, start: usize) -> Stretch {
+        let mut written = Written::default();
+        self.read(start, &mut written);
+        Stretch {
+            text: text_of(&written.bytes),
+            pieces: written.pieces,
+            is_base64: BITS == BASE64.bits,
         }
     }
 
-    /// Reads text that begins with the digit at `start`. Returns where it ends.
-    fn decode(&mut self, start: usize, found: &mut Vec<Stretch>) -> usize {
-        self.said.clear();
-        let mut pieces = Vec::new();
+    /// Reads text that begins with the digit at `start`.
+    fn read(&self, start: usize, listener: &mut impl Listener) -> Said {
+        let Self(bytes, notation) = self;
         let (mut at, mut piece) = (start, start);
         let (mut value, mut bits, mut gap, mut check) = (0_u32, 0, 0, Letters::default());
         // Digits so far, and the first of those that begin with a byte of their own.
         let (mut count, mut group) = (0, start);
         let mut is_text = true;
-        while let Some(&byte) = self.bytes.get(at) {
-            if let Some(digit) = (self.notation.value)(byte) {
+        while let Some(&byte) = bytes.get(at) {
+            let digit = notation.value(byte);
+            if digit < SEPARATOR {
                 if gap > 0 {
                     piece = at;
                 }
                 gap = 0;
-                if count % self.notation.group == 0 {
+                if count % GROUP == 0 {
                     group = at;
                 }
                 count += 1;
-                value = value << self.notation.bits | digit;
-                bits += self.notation.bits;
+                value = value << BITS | u32::from(digit);
+                bits += BITS;
                 if bits >= 8 {
                     bits -= 8;
                     let letter = u8::try_from(value >> bits & 0xff).unwrap_or_default();
-                    if !check.take(letter, &mut self.said) {
+                    if !check.take(letter, listener) {
                         // Where it does not go on, other text may begin.
                         is_text = false;
                         break;
@@ -171,21 +259,16 @@ impl Reader<'_> {
                 }
             } else {
                 if gap == 0 && piece < at {
-                    let padding = self
-                        .bytes
-                        .get(at..)
-                        .unwrap_or_default()
-                        .iter()
-                        .take_while(|byte| **byte == b'=')
-                        .count();
-                    pieces.push((self.said.len(), piece..at + padding));
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    let padding = rest.iter().take_while(|byte| **byte == b'=').count();
+                    listener.piece(piece..at + padding);
                     if padding > 0 {
                         piece = at;
                         break;
                     }
                 }
                 gap += 1;
-                if gap > MAX_GAP || !separates(byte) {
+                if gap > MAX_GAP || digit == OTHER {
                     piece = at;
                     break;
                 }
@@ -194,21 +277,17 @@ impl Reader<'_> {
             at += 1;
         }
         if piece < at {
-            pieces.push((self.said.len(), piece..at));
+            listener.piece(piece..at);
         }
-        if self.said.len() >= MIN_TEXT {
-            found.push(Stretch {
-                text: text_of(&self.said),
-                pieces,
-                is_base64: self.notation.bits == BASE64.bits,
-            });
+        Said {
+            len: listener.len(),
+            end: if is_text { at } else { group },
         }
-        if is_text { at } else { group }
     }
 }
 
 /// Whether a byte may stand between two pieces.
-fn separates(byte: u8) -> bool {
+const fn separates(byte: u8) -> bool {
     byte.is_ascii_whitespace()
         || matches!(
             byte,
@@ -226,10 +305,10 @@ struct Letters {
 
 impl Letters {
     /// Takes the next byte, if it is one of a text.
-    fn take(&mut self, byte: u8, said: &mut Vec<u8>) -> bool {
+    fn take(&mut self, byte: u8, said: &mut impl Listener) -> bool {
         if self.missing > 0 {
             self.missing -= 1;
-            said.push(byte);
+            said.byte(byte);
             return byte & 0xc0 == 0x80;
         }
         if byte == 0 {
@@ -243,7 +322,7 @@ impl Letters {
             0xf0..=0xf4 => 3,
             _ => return false,
         };
-        said.push(byte);
+        said.byte(byte);
         true
     }
 }
@@ -269,7 +348,7 @@ pub(super) fn words(text: &str, views: &mut Vec<View>) {
             });
         }
     };
-    for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
+    for piece in text.split_inclusive([' ', '\n', '\t', '\r', '\x0c']) {
         let word = piece.trim_ascii_end();
         if !word.is_empty() && !push_word(word, &mut said) {
             close(&mut said, count, &range);
@@ -292,8 +371,9 @@ fn push_word(word: &str, said: &mut String) -> bool {
     let digits = word.trim_matches(['"', '\'', '`', ',', '.', ';']);
     let digits = digits.trim_end_matches('=');
     let (mut value, mut bits) = (0_u32, 0);
-    for digit in digits.bytes().map(BASE64.value) {
-        value = value << BASE64.bits & 0xffff | digit.unwrap_or_default();
+    for byte in digits.bytes() {
+        let digit = Some(BASE64.value(byte)).filter(|digit| *digit < SEPARATOR);
+        value = value << BASE64.bits & 0xffff | u32::from(digit.unwrap_or_default());
         bits += BASE64.bits;
         if bits >= 8 {
             bits -= 8;
