@@ -36,6 +36,10 @@ pub struct Shape {
     /// limit; 2048 without one].
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(256..=1_048_576))]
     memory: Option<u64>,
+    /// Memory in which each worker keeps what it judged, in MiB, so that a conversation is not judged again with every turn; 0 keeps
+    /// nothing.
+    #[arg(long, value_name = "MIB", default_value_t = kt_policy::HISTORY_BYTES >> 20, value_parser = clap::value_parser!(u32).range(0..=64))]
+    history: u32,
     /// Leave the filters out: the yardstick of the benchmarks. Nothing is inspected.
     #[arg(long, hide = true)]
     without_filter: bool,
@@ -81,6 +85,7 @@ impl Shape {
             fail_mode: self.fail_mode.into(),
             unreadable: self.unreadable.into(),
             memory_bytes: self.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
+            history_bytes: self.history << 20,
             workers: self.concurrency.unwrap_or(defaults.workers),
             without_filter: self.without_filter,
         }

@@ -143,6 +143,7 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
         held_bytes: memory::held_bytes_per_worker(options),
+        history_bytes: options.history_bytes,
         max_event_bytes: gateway.max_event_bytes,
         routing: gateway.routing.clone(),
         targets: filter_targets(gateway, &gateway.targets),

@@ -70,6 +70,8 @@ pub struct Options {
     pub unreadable: FailMode,
     /// What Envoy and the filter's machines may use together.
     pub memory_bytes: u64,
+    /// What each worker may keep of what it judged.
+    pub history_bytes: u32,
     /// Worker threads that Envoy is run with.
     pub workers: u16,
     /// Leave both wasm filters out: the yardstick of the benchmarks, never for use.
@@ -95,6 +97,7 @@ impl Default for Options {
             fail_mode: FailMode::Block,
             unreadable: FailMode::Allow,
             memory_bytes: 2 << 30,
+            history_bytes: kt_policy::HISTORY_BYTES,
             workers: 2,
             without_filter: false,
         }

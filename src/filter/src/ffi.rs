@@ -48,6 +48,7 @@ const STREAM_REQUEST: u32 = 0;
 /// `proxy_stream_type_t`: towards the client.
 const STREAM_RESPONSE: u32 = 1;
 const METRIC_COUNTER: u32 = 0;
+const METRIC_GAUGE: u32 = 1;
 const METRIC_HISTOGRAM: u32 = 2;
 
 #[link(wasm_import_module = "env")]
@@ -375,6 +376,10 @@ pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
     define_metric(METRIC_COUNTER, name)
 }
 
+pub(crate) fn define_gauge(name: &str) -> Result<u32, HostError> {
+    define_metric(METRIC_GAUGE, name)
+}
+
 pub(crate) fn define_histogram(name: &str) -> Result<u32, HostError> {
     define_metric(METRIC_HISTOGRAM, name)
 }
@@ -389,6 +394,7 @@ pub(crate) fn record(id: u32, value: u64) -> Result<(), HostError> {
     done(unsafe { proxy_record_metric(id, value) })
 }
 
-pub(crate) fn count(id: u32) -> Result<(), HostError> {
-    done(unsafe { proxy_increment_metric(id, 1) })
+/// Raises a counter, or changes a gauge, by `by`.
+pub(crate) fn count(id: u32, by: i64) -> Result<(), HostError> {
+    done(unsafe { proxy_increment_metric(id, by) })
 }

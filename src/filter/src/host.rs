@@ -240,8 +240,34 @@ impl Counter {
 
     /// Adds one.
     pub(crate) fn add(self) {
-        if self.0.is_some_and(|id| ffi::count(id).is_err()) {
+        self.add_all(1);
+    }
+
+    /// Adds as many; nothing is no call.
+    pub(crate) fn add_all(self, count: u64) {
+        let by = i64::try_from(count).unwrap_or(i64::MAX);
+        if by > 0 && self.0.is_some_and(|id| ffi::count(id, by).is_err()) {
             log::error!("a counter could not be raised");
+        }
+    }
+}
+
+/// A gauge in Envoy's metrics, to which all workers add.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gauge(Option<u32>);
+
+impl Gauge {
+    /// Defines the gauge `name`.
+    pub(crate) fn define(name: &str) -> Self {
+        Self(ffi::define_gauge(name).ok())
+    }
+
+    /// Changes it from a value of this worker's to the next one; none is no call.
+    pub(crate) fn change(self, from: usize, to: usize) {
+        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let by = signed(to) - signed(from);
+        if by != 0 && self.0.is_some_and(|id| ffi::count(id, by).is_err()) {
+            log::error!("a gauge could not be changed");
         }
     }
 }

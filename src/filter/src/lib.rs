@@ -19,6 +19,7 @@ mod exchanges;
 mod ffi;
 mod guard_stream;
 mod head;
+mod history;
 mod hold;
 mod hop_stream;
 mod host;

@@ -13,6 +13,7 @@ use crate::{
     attempt_stream::AttemptStream,
     exchanges::Exchanges,
     guard_stream::GuardStream,
+    history::History,
     hold::Hold,
     hop_stream::HopStream,
     host::{self, Counter, Histogram},
@@ -32,6 +33,7 @@ pub(crate) struct Plugin {
     metrics: Option<Metrics>,
     /// The target's key, in a mesh.
     key: Option<Rc<str>>,
+    history: Option<History>,
     probes: Probes,
     alarms: Rc<RefCell<Alarms>>,
 }
@@ -46,18 +48,19 @@ impl Plugin {
         let config = engine.config();
         let (now, random) = (host::now_us(), random());
         let limit = usize::try_from(config.held_bytes).unwrap_or(usize::MAX);
-        shared::prepare(config, &new_secret());
+        shared::prepare(config, &new_key::<32>());
         // Without it ids could be guessed from their hashes.
         let secret = shared::secret().ok_or("Envoy keeps no shared data")?;
         self.key = key(config)?;
         if config.role == Role::Policy {
             Probes::start(config);
         }
-        self.engine = Some(Arc::new(engine));
         self.metrics = Some(Metrics {
             faults: Counter::define("keeptrusts_engine_faults_total"),
             quality: Histogram::define("keeptrusts_quality_score_percent"),
         });
+        self.history = Some(History::new(new_key(), engine.config().history_bytes));
+        self.engine = Some(Arc::new(engine));
         self.exchanges = Some(Rc::new(Exchanges::new(random)));
         self.held = Some(Rc::new(RefCell::new(Held::new(limit))));
         self.ids = Some(Rc::new(CallerIds::new(secret)));
@@ -117,6 +120,7 @@ impl RootContext for Plugin {
                 self.ids.clone()?,
                 Hold::new(self.held.clone()?, context),
                 self.metrics?,
+                self.history.clone()?,
             ))),
             Role::Attempt => Some(Box::new(AttemptStream::new(
                 engine,
@@ -173,10 +177,10 @@ fn random() -> u64 {
 }
 
 /// A key that nobody can guess: the standard library's seed has 128 bits, of which each number tells 64.
-fn new_secret() -> [u8; 32] {
-    let mut secret = [0; 32];
-    for bytes in secret.chunks_mut(8) {
+fn new_key<const LEN: usize>() -> [u8; LEN] {
+    let mut key = [0; LEN];
+    for bytes in key.chunks_exact_mut(8) {
         bytes.copy_from_slice(&random().to_le_bytes());
     }
-    secret
+    key
 }

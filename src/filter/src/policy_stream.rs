@@ -20,6 +20,7 @@ use crate::{
     ending::{failure, log_stop},
     exchanges::Exchanges,
     head::Head,
+    history::History,
     hold::Hold,
     host::{self, Body, Counter, Headers, Histogram, HostError},
     shared::{self, Workers},
@@ -64,6 +65,7 @@ pub(crate) struct PolicyStream {
     ids: Rc<CallerIds>,
     room: Hold,
     metrics: Metrics,
+    history: History,
     head: Head,
     mode: Mode,
     facts: Facts,
@@ -90,6 +92,7 @@ impl PolicyStream {
         ids: Rc<CallerIds>,
         room: Hold,
         metrics: Metrics,
+        history: History,
     ) -> Self {
         Self {
             exchange: Exchange::begin(engine),
@@ -98,6 +101,7 @@ impl PolicyStream {
             ids,
             room,
             metrics,
+            history,
             head: Head::default(),
             mode: Mode::Waiting,
             facts: Facts::default(),
@@ -522,7 +526,7 @@ impl HttpContext for PolicyStream {
         let Ok(bytes) = host::body(Body::Request, len) else {
             return self.fail_request(len);
         };
-        let patch = match self.exchange.request_body(&bytes) {
+        let patch = match self.history.judge(&mut self.exchange, &bytes) {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
             BodyStep::Reply(reply) => return self.reply(reply),

@@ -2,7 +2,10 @@
 
 mod decoded;
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use decoded::Decoder;
 
@@ -26,12 +29,16 @@ use kt_text::{
 /// nothing from a later policy. The first policy of the chain that stops an exchange is the one reported.
 #[derive(Debug)]
 pub struct Chain {
+    number: u64,
     policies: Vec<Box<dyn Policy>>,
     input: Scan,
     output: Scan,
     redactor: Redactor,
     answers: Option<Answers>,
 }
+
+/// The number of the chain that is compiled next.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// How answers are judged while they come.
 #[derive(Debug)]
@@ -82,12 +89,18 @@ impl Chain {
             .find_map(|policy| policy.redaction())
             .cloned();
         Ok(Self {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             input: Scan::compile(&policies, Phase::Input)?,
             output: Scan::compile(&policies, Phase::Output)?,
             answers: Answers::compile(&policies)?,
             redactor: Redactor::new(redaction.unwrap_or_default(), names),
             policies,
         })
+    }
+
+    /// Its number: no other chain of the process has it.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     fn phase(&self, phase: Phase) -> &Scan {

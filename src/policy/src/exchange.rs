@@ -19,6 +19,7 @@ use crate::{
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
+    memory::Memory,
     policies::prompt_injection::LogLevel,
     splice::Patch,
     tally::{Finding, Tally, Trace},
@@ -155,8 +156,17 @@ impl Exchange {
 
     /// Judges the whole request body.
     pub fn request_body(&mut self, body: &[u8]) -> BodyStep {
+        self.judge_request(body, None)
+    }
+
+    /// The same, with what was judged before.
+    pub fn request_body_again(&mut self, body: &[u8], memory: &mut Memory) -> BodyStep {
+        self.judge_request(body, Some(memory))
+    }
+
+    fn judge_request(&mut self, body: &[u8], memory: Option<&mut Memory>) -> BodyStep {
         self.tally.begin(self.engine.chain(), Phase::Input);
-        match request::inspect(body, self.endpoint, &self.engine, &mut self.tally) {
+        match request::inspect(body, self.endpoint, &self.engine, &mut self.tally, memory) {
             Ok(seen) => {
                 self.stream = seen.stream;
                 if self.engine.judges_quality() {

@@ -142,6 +142,9 @@ pub struct FilterConfig {
     /// How many bytes of bodies one worker holds at a time.
     #[serde(default = "unlimited")]
     pub held_bytes: u64,
+    /// `--history`: how many bytes of judgements one worker keeps, so that a conversation is not judged again with every turn.
+    #[serde(default = "history_bytes", skip_serializing_if = "is_default_history")]
+    pub history_bytes: u32,
     /// `providers.stream.max_event_bytes`: the largest event of a stream, in bytes.
     #[serde(default = "max_event_bytes", skip_serializing_if = "is_default_event")]
     pub max_event_bytes: u32,
@@ -173,6 +176,18 @@ fn max_event_bytes() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_default_event(bytes: &u32) -> bool {
     *bytes == max_event_bytes()
+}
+
+/// Default of `FilterConfig::history_bytes`.
+pub const HISTORY_BYTES: u32 = 4 << 20;
+
+fn history_bytes() -> u32 {
+    HISTORY_BYTES
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_default_history(bytes: &u32) -> bool {
+    *bytes == HISTORY_BYTES
 }
 
 fn unlimited() -> u64 {

@@ -48,6 +48,7 @@ mod held;
 mod hold_back;
 pub mod json;
 mod media_type;
+mod memory;
 mod money;
 mod opening;
 mod pages;
@@ -67,13 +68,15 @@ pub use engine::Engine;
 pub use error::ErrorReply;
 pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_model};
 pub use filter_config::{
-    FORMAT, FailMode, FilterConfig, Guard, Pack, Role, Target, internal_header, order_cluster,
+    FORMAT, FailMode, FilterConfig, Guard, HISTORY_BYTES, Pack, Role, Target, internal_header,
+    order_cluster,
 };
 pub use held::{Held, Room};
 pub use hold_back::HoldBack;
 pub use kt_text::redact::{MarkerFormat, Redaction as RedactionSettings};
 pub use kt_text::terms::MAX_LETTERS;
 pub use media_type::{MediaType, media_type};
+pub use memory::{Memory, MemoryUse};
 pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
 pub use pages::{Page, PageReply};

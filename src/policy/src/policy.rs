@@ -113,7 +113,7 @@ impl PolicyConfig {
 }
 
 /// What the scanners saw in one text.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sightings {
     /// Values of the entities that any policy looks for.
     pub values: Vec<Span>,

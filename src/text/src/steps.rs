@@ -12,7 +12,7 @@ const PER_BYTE: usize = 128;
 pub const MAX_FINDINGS: usize = 100_000;
 
 /// The steps that are left.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Steps {
     left: usize,
     are_spent: bool,
@@ -40,6 +40,11 @@ impl Steps {
             None => self.spend(),
         }
         !self.are_spent
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> usize {
+        self.left
     }
 
     /// Ends the exchange: something else has become too much.

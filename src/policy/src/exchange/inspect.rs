@@ -13,6 +13,7 @@ use crate::{
     error::ErrorReply,
     filter_config::FailMode,
     json::{self, Kind, Node, Step},
+    memory::Memory,
     splice::Edits,
     tally::{Skipped, Stop, Tally},
     verdict::Phase,
@@ -42,6 +43,7 @@ pub(super) struct Inspector<'b, 'e> {
     newest_turn: Option<usize>,
     items: unread::Items,
     neighbours: Neighbours,
+    memory: Option<&'e mut Memory>,
 }
 
 /// What stands in the place of a message of the history that would have ended the exchange.
@@ -67,7 +69,13 @@ impl<'b, 'e> Inspector<'b, 'e> {
             newest_turn: None,
             items: unread::Items::default(),
             neighbours: Neighbours::default(),
+            memory: None,
         }
+    }
+
+    /// Looks up in `memory` what was judged before.
+    pub(super) fn remember(&mut self, memory: Option<&'e mut Memory>) {
+        self.memory = memory;
     }
 
     /// The edits, or why the exchange ends.
@@ -336,9 +344,16 @@ impl<'b, 'e> Inspector<'b, 'e> {
         is_over
     }
 
+    fn scan_whole(&mut self, text: &str) {
+        let sightings = &mut self.tally.sightings;
+        match &mut self.memory {
+            Some(memory) => memory.scan_whole(self.chain, self.phase, text, sightings),
+            None => self.chain.scan_whole(self.phase, text, sightings),
+        }
+    }
+
     fn judge(&mut self, text: &str) {
-        self.chain
-            .scan_whole(self.phase, text, &mut self.tally.sightings);
+        self.scan_whole(text);
         if self.is_over() {
             return;
         }
@@ -385,8 +400,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
 
     fn judge_joined(&mut self, group: &Group, joined: &Joined) {
         self.tally.turn = group.turn;
-        let sightings = &mut self.tally.sightings;
-        self.chain.scan_whole(self.phase, &joined.text, sightings);
+        self.scan_whole(&joined.text);
         if self.is_over() {
             return;
         }

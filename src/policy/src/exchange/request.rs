@@ -8,6 +8,7 @@ use crate::{
     engine::Engine,
     error::ErrorReply,
     json::{self, Kind, Node, Step},
+    memory::Memory,
     splice::{Edits, Patch},
     tally::Tally,
     verdict::Phase,
@@ -98,6 +99,7 @@ pub(super) fn inspect(
     endpoint: Endpoint,
     engine: &Engine,
     tally: &mut Tally,
+    memory: Option<&mut Memory>,
 ) -> Result<Seen, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| refuse("the body is not valid UTF-8"))?;
     let mut envelope = Envelope {
@@ -109,6 +111,7 @@ pub(super) fn inspect(
     };
     tally.sightings.steps.grant(body.len());
     let mut inspector = Inspector::new(text, engine, tally, Phase::Input);
+    inspector.remember(memory);
     json::walk(text, &mut |path, node| {
         envelope.note(path, node);
         inspector.inspect(path, node);
