@@ -150,8 +150,10 @@ def test_a_proxy_of_the_workload_enforces(start, provider, form):
     (request,) = back.requests()
     assert json.loads(request["body"])["messages"][0]["content"] == "write to [EMAIL_REDACTED]"
     assert request["headers"]["authorization"] == "Bearer sk-of-the-workload"
-    for name in ("a.keeptrusts.internal:80", "A.Keeptrusts.Internal"):
-        assert front.chat(ATTACK, headers={**host, "host": name}).status_code == 409
+    assert front.chat(ATTACK, headers={**host, "host": "a.keeptrusts.internal:80"}).status_code == 409
+    # No way by other spellings, nor by the address under which the filter would not know the target.
+    for name in ("A.Keeptrusts.Internal", proxy.VIRTUAL_ADDRESS):
+        assert front.chat(ATTACK, headers={**host, "host": name}).status_code == 404
     assert httpx.post(f"{front.url}/v1/files", json={}, headers=host).json()["error"]["code"] == "not_found"
     assert front.chat(ATTACK, headers={"host": "orders.shop.svc"}).text == "another service"
     assert len(back.requests()) == 1

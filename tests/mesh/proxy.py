@@ -9,6 +9,8 @@ import hashlib
 import json
 
 TYPE = "type.googleapis.com/envoy."
+# Istio gives a host of a ServiceEntry an address of its own, and serves it under that as well.
+VIRTUAL_ADDRESS = "240.240.0.5"
 FAILURES = {"FAIL_RELOAD": "FAIL_RELOAD", "FAIL_CLOSE": "FAIL_CLOSED", "FAIL_OPEN": "FAIL_OPEN"}
 
 
@@ -65,13 +67,13 @@ def istio(kinds, module):
     endpoint = entry["endpoints"][0]["address"] if entry["resolution"] == "STATIC" else host
     cluster = upstream(endpoint, exposed["targetPort"], tls if tls["mode"] == "SIMPLE" else None)
     service = kinds["VirtualService"]["spec"]
-    routes = [virtual_route(http) for http in service["http"]]
+    routes = [route for http in service["http"] for route in virtual_routes(http)]
     if "gateways" in service:
         hosts = [{"name": "gateway", "domains": service["hosts"], "routes": routes}]
     else:
         other = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "another service"}}}]
         hosts = [
-            {"name": host, "domains": [host, f"{host}:{exposed['number']}"], "routes": routes},
+            {"name": host, "domains": [host, f"{host}:{exposed['number']}", VIRTUAL_ADDRESS], "routes": routes},
             {"name": "passthrough", "domains": ["*"], "routes": other},
         ]
     if "EnvoyFilter" not in kinds:
@@ -132,14 +134,16 @@ def as_struct(value):
     return value
 
 
-def virtual_route(http):
+def virtual_routes(http):
     action = {"cluster": "target", "timeout": http["timeout"], "retry_policy": {"num_retries": http["retries"]["attempts"]}}
-    match = {"prefix": "/"}
-    if "match" in http:
-        (wanted,) = http["match"]
-        match = {"path": wanted["uri"]["exact"], "headers": [method(wanted["method"]["exact"])]}
-        action |= {"prefix_rewrite": http["rewrite"]["uri"], "host_rewrite_literal": http["rewrite"]["authority"]}
-    return {"name": http["name"], "match": match, "route": action}
+    for wanted in http["match"]:
+        if "authority" in wanted:
+            match = {"prefix": "/", "headers": [{"name": ":authority", "string_match": {"exact": wanted["authority"]["exact"]}}]}
+            yield {"name": http["name"], "match": match, "route": action}
+        else:
+            match = {"path": wanted["uri"]["exact"], "headers": [method(wanted["method"]["exact"])]}
+            rewrite = {"prefix_rewrite": http["rewrite"]["uri"], "host_rewrite_literal": http["rewrite"]["authority"]}
+            yield {"name": http["name"], "match": match, "route": {**action, **rewrite}}
 
 
 def method(name):

@@ -207,6 +207,12 @@ fn route(target: &Target, mesh: &MeshOptions) -> Value {
     });
     let Attach::Gateway(_) = mesh.attach else {
         onward["name"] = json!(NAME);
+        // Istio serves the host under an address that it makes up as well, by which the filter would not know it.
+        let names = [host.clone(), format!("{host}:{PORT}")];
+        onward["match"] = names
+            .iter()
+            .map(|name| json!({"authority": {"exact": name}}))
+            .collect();
         return object(
             NETWORKING,
             "VirtualService",
