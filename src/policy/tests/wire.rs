@@ -209,6 +209,51 @@ fn an_end_waits_for_what_decides_and_keeps_its_place() {
 }
 
 #[test]
+fn texts_that_end_in_one_event_leave_in_it() {
+    let two = |one: &str, other: &str, reason: Value| {
+        json!({"choices": [
+            {"index": 0, "delta": {"content": one}, "finish_reason": reason},
+            {"index": 1, "delta": {"content": other, "reasoning": one}, "finish_reason": reason},
+        ]})
+    };
+    unchanged(&[two("so it goes", "and on", json!("stop"))]);
+    unchanged(&[
+        two("so it goes", "and on", json!("stop")),
+        json!({"choices": [], "usage": {}}),
+    ]);
+    // Each may go on by itself.
+    let events = [
+        two("write to bob@", "call jane@", json!("stop")),
+        two("example.com", "example.org now", Value::Null),
+    ];
+    let of = |out: &str, index: u64, member: &str| -> String {
+        let seen = payloads(out);
+        let choices = seen
+            .iter()
+            .filter_map(|event| event["choices"].as_array())
+            .flatten();
+        let own = choices.filter(|choice| choice["index"] == index);
+        own.filter_map(|choice| choice["delta"][member].as_str())
+            .collect()
+    };
+    let (out, is_cut) = relay(&sse(&events));
+    assert!(!is_cut, "{out}");
+    assert_eq!(of(&out, 0, "content"), "write to [EMAIL_REDACTED]");
+    assert_eq!(of(&out, 1, "content"), "call [EMAIL_REDACTED] now");
+    assert_eq!(of(&out, 1, "reasoning"), "write to [EMAIL_REDACTED]");
+    // A stop in one of them takes the end with it, and what is settled stays.
+    let (out, is_cut) = relay(&sse(&[
+        two("well, how to make a", "fine so far, friend", json!("stop")),
+        two(" bomb", " and on", Value::Null),
+    ]));
+    assert!(
+        is_cut && !out.contains("stop") && !out.contains("make"),
+        "{out}"
+    );
+    assert!("well, ".starts_with(&of(&out, 0, "content")), "{out}");
+}
+
+#[test]
 fn ends_without_end_are_refused() {
     let key = format!(
         "-----BEGIN RSA PRIVATE KEY-----\n{}",
