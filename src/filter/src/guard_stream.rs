@@ -13,7 +13,7 @@ use kt_policy::{
     event::{self, EventChain, Facts},
     media_type,
 };
-use kt_routing::{Attempt, Failure};
+use kt_routing::{Attempt, Details, Failure};
 use proxy_wasm::{
     traits::{Context, HttpContext},
     types::Action,
@@ -379,10 +379,8 @@ impl HttpContext for GuardStream {
         let head = Head::read(Headers::Response).unwrap_or_default();
         let status = head.get(":status").and_then(|status| status.parse().ok());
         self.facts.status = status.unwrap_or(0);
-        let is_local = || {
-            host::property(&["response", "code_details"])
-                .is_some_and(|details| details != "via_upstream")
-        };
+        let is_local =
+            || Details::of(host::property(&["response", "code_details"]).as_deref()).is_own();
         if self.mode != Mode::Sent && self.mode != Mode::Request {
             return Action::Continue;
         }
