@@ -17,6 +17,8 @@ const WINDOWS: [usize; 4] = [1, 2, 4, MOST];
 const MOST: usize = 8;
 /// Refusals that an answer may have: who refuses more often than that says something else in their clothes.
 const MOST_REFUSALS: usize = 3;
+/// What the logit of a window is lowered by in an answer that has refused: what follows mostly says why, and names the harm.
+const AFTER_REFUSAL: f32 = 0.7;
 /// No opinion on fewer features: a few words say nothing.
 const LEAST_FEATURES: u32 = 24;
 
@@ -119,7 +121,9 @@ impl Watch {
             if !WINDOWS.contains(&(place + 1)) || window.features() < LEAST_FEATURES {
                 continue;
             }
-            let logit = weights.logit(window, self.count);
+            let has_refused = !self.refused.is_empty();
+            let discount = if has_refused { AFTER_REFUSAL } else { 0.0 };
+            let logit = weights.logit(window, self.count) - discount;
             if self
                 .opinion
                 .as_ref()

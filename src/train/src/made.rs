@@ -140,6 +140,48 @@ pub(crate) fn dressed() -> Vec<String> {
     operators::DRESSED.make(2000, 36)
 }
 
+/// Orders to the model in what it reads, by whom they speak to and what they want.
+pub(crate) fn agents() -> Vec<String> {
+    script::make(&[include_str!("made/texts/agents.txt")], 4000, 41)
+}
+
+/// What is said to people there.
+pub(crate) fn errands() -> Vec<String> {
+    script::make(&[include_str!("made/texts/errands.txt")], 6000, 42)
+}
+
+/// Takeovers and readings in other words.
+pub(crate) fn orders() -> Vec<String> {
+    script::make(&[include_str!("made/texts/orders.txt")], 4000, 43)
+}
+
+/// Their verbs and nouns elsewhere.
+pub(crate) fn changes() -> Vec<String> {
+    script::make(&[include_str!("made/texts/changes.txt")], 6000, 44)
+}
+
+/// Players who want what a model keeps.
+pub(crate) fn games() -> Vec<String> {
+    script::make(&[include_str!("made/texts/games.txt")], 3600, 45)
+}
+
+/// Games and passwords with nothing to guard.
+pub(crate) fn riddles() -> Vec<String> {
+    script::make(&[include_str!("made/texts/riddles.txt")], 5000, 46)
+}
+
+/// Answers that comply in plain sentences.
+pub(crate) fn advice() -> Vec<String> {
+    let own = include_str!("made/texts/advice.txt");
+    script::make(&[PEOPLE, DEEDS, own], 4000, 47)
+}
+
+/// Plain answers and refusals in the same forms.
+pub(crate) fn counsel() -> Vec<String> {
+    let own = include_str!("made/texts/counsel.txt");
+    script::make(&[PEOPLE, DEEDS, FINE, own], 6000, 48)
+}
+
 /// Hateful, violent, sexual texts and those of people in danger, which the corpora have few of.
 pub(crate) fn moderation() -> Vec<String> {
     moderation::MODERATION.make(2600, 9)

@@ -20,6 +20,8 @@ mod corpus;
 mod fit;
 mod garble;
 mod made;
+mod tasks;
+mod unseen;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,9 +38,10 @@ use kt_text::{
     linear::{self, BUCKETS, Calibration, Header, Model, Weights, features},
 };
 use serde_json::{Value, json};
+use tasks::{answers, harmful_parts, has_no_kin, injection, is_asked, origin, safety};
 
 /// Parts of the sources that have no kin.
-const PARTS: usize = 4;
+const PARTS: usize = 3;
 /// Groups of the other sources; those of a group are left out together.
 const GROUPS: usize = 8;
 
@@ -48,38 +51,22 @@ struct Bar {
     quantile: f32,
     /// [`Calibration::allowance`].
     allowance: f32,
+    /// [`Calibration::spread`].
+    spread: f32,
 }
 
 /// A false alarm of the injection filter ends a conversation, one of the safety filter a request.
 fn bar(model: Model) -> Bar {
-    let (quantile, allowance) = match model {
-        Model::Injection => (0.995, 0.35),
-        Model::Safety => (0.98, 0.05),
-        Model::Answers => (0.985, 0.1),
+    let (quantile, allowance, spread) = match model {
+        Model::Injection => (0.995, 0.35, 1.0),
+        Model::Safety => (0.978, 0.05, 0.0),
+        Model::Answers => (0.99, 0.35, 0.5),
     };
     Bar {
         quantile,
         allowance,
+        spread,
     }
-}
-
-/// Sources made of attacks inside the texts of another.
-const EMBEDDED: [(&str, &str); 2] = [
-    ("made/embedded_in_documents", "benign/long_docs_code"),
-    ("made/embedded_in_answers", "benign/arena_hard_answers"),
-];
-
-const GARBLED_REQUESTS: &str = "made/garbled_requests";
-
-/// What a source is made of: a fit that does not know it must not know others of the same.
-fn origin(file: &str) -> &str {
-    if file == GARBLED_REQUESTS {
-        return "safety/catqa_en";
-    }
-    EMBEDDED
-        .iter()
-        .find(|(made, _)| *made == file)
-        .map_or(file, |(_, carrier)| carrier)
 }
 
 fn main() -> ExitCode {
@@ -121,134 +108,6 @@ fn run(corpora: &Path, folder: &Path, model: Model) -> Result<(), String> {
     };
     let out = folder.join(format!("{}.bin", model.name()));
     write(&out, &task.train()).map_err(|error| format!("{}: {error}", out.display()))
-}
-
-/// Harmless texts that were made, for garbling.
-fn harmless() -> Vec<String> {
-    [
-        made::tasks(),
-        made::readings(),
-        made::roles(),
-        made::trigger_words(),
-    ]
-    .concat()
-}
-
-fn injection(corpora: &Path, sources: &Path) -> Result<Task, String> {
-    let mut task = Task::read(Model::Injection, corpora, corpus::injection())?;
-    let attacks = [made::hijacks(), made::extractions(), made::attacks()].concat();
-    task.add("made/attacks", 1.0, true, made::attacks());
-    task.add("made/hijacks", 1.0, true, made::hijacks());
-    task.add("made/extractions", 1.0, true, made::extractions());
-    for (name, carrier) in EMBEDDED {
-        let carriers = task.carriers(carrier);
-        let texts: Vec<&str> = carriers.iter().map(String::as_str).collect();
-        task.add(name, 0.8, true, made::embedded(&texts));
-    }
-    task.add(
-        "made/garbled_attacks",
-        0.6,
-        true,
-        garble::garbled(&attacks, 2400, 21),
-    );
-    task.add(
-        "made/garbled_tasks",
-        1.5,
-        false,
-        garble::garbled(&harmless(), 3600, 22),
-    );
-    task.add(
-        "made/encoded_tasks",
-        1.0,
-        false,
-        garble::encoded(&harmless(), 2400, 23),
-    );
-    let code = code::windows(sources).map_err(|error| format!("{}: {error}", sources.display()))?;
-    task.add("sources/code", 2.0, false, code);
-    task.add("made/contests", 0.8, true, made::contests());
-    task.add("made/passwords", 2.0, false, made::passwords());
-    task.add("made/indirect", 0.8, true, made::indirect());
-    task.add("made/tool_results", 2.0, false, made::tool_results());
-    task.add("made/dressed", 0.8, true, made::dressed());
-    task.add("made/operators", 2.0, false, made::operators());
-    task.add("made/readings", 2.0, false, made::readings());
-    task.add("made/roles", 2.0, false, made::roles());
-    task.add("made/discussions", 0.7, false, made::discussions());
-    task.add("made/trigger_words", 3.0, false, made::trigger_words());
-    task.add("made/tasks", 1.5, false, made::tasks());
-    task.add("made/languages", 1.5, false, made::languages());
-    Ok(task)
-}
-
-fn safety(corpora: &Path) -> Result<Task, String> {
-    let mut task = Task::read(Model::Safety, corpora, corpus::safety())?;
-    let requests = task.positives("safety/catqa_en");
-    task.add(
-        GARBLED_REQUESTS,
-        0.4,
-        true,
-        garble::garbled(&requests, 1200, 24),
-    );
-    task.add("made/moderation", 0.7, true, made::moderation());
-    task.add("made/harms", 0.7, true, made::harms());
-    task.add("made/twins", 1.5, false, made::twins());
-    task.add("made/hate", 0.7, true, made::hate());
-    task.add("made/respect", 1.5, false, made::respect());
-    task.add(
-        "made/garbled_tasks",
-        1.0,
-        false,
-        garble::garbled(&harmless(), 2400, 25),
-    );
-    task.add(
-        "made/encoded_tasks",
-        0.7,
-        false,
-        garble::encoded(&harmless(), 1800, 26),
-    );
-    task.add("made/discussions", 1.5, false, made::discussions());
-    task.add("made/readings", 0.7, false, made::readings());
-    task.add("made/roles", 0.7, false, made::roles());
-    task.add("made/contrasts", 1.5, false, made::contrasts());
-    task.add("made/trigger_words", 1.0, false, made::trigger_words());
-    task.add("made/tasks", 1.0, false, made::tasks());
-    task.add("made/languages", 1.5, false, made::languages());
-    Ok(task)
-}
-
-fn answers(corpora: &Path) -> Result<Task, String> {
-    let mut task = Task::read(Model::Answers, corpora, corpus::answers())?;
-    task.add("made/harmful_answers", 0.7, true, made::harmful_answers());
-    task.add(
-        "made/harmless_answers",
-        1.5,
-        false,
-        made::harmless_answers(),
-    );
-    let requests = Task::read(Model::Safety, corpora, corpus::requests())?;
-    let requests: Vec<String> = requests
-        .samples
-        .into_iter()
-        .map(|sample| sample.text)
-        .collect();
-    let [complied, refused] = made::taken_up(&requests, 4000);
-    task.add("made/complied", 0.7, true, complied);
-    task.add("made/refused", 1.5, false, refused);
-    task.add("made/hate", 0.3, true, made::hate());
-    task.add("made/respect", 1.0, false, made::respect());
-    task.add("made/discussions", 1.0, false, made::discussions());
-    task.add("made/twins", 0.7, false, made::twins());
-    task.add("made/tasks", 0.7, false, made::tasks());
-    task.add("made/languages", 1.0, false, made::languages());
-    Ok(task)
-}
-
-/// The parts of positive texts that are taken for positive: an answer tells how it is done in several places, a request asks once.
-fn harmful_parts(model: Model) -> corpus::Sizes {
-    match model {
-        Model::Injection | Model::Safety => &[],
-        Model::Answers => &[(3, 6), (8, 6)],
-    }
 }
 
 /// A model and what it learns from.
@@ -323,24 +182,54 @@ impl Task {
         let Bar {
             quantile,
             allowance,
+            spread,
         } = bar(self.model);
         let examples = self.examples();
-        let logits = self.unseen_logits(&examples, allowance);
+        let logits = self.unseen_logits(&examples, allowance, spread);
         let threshold = self.threshold(&examples, &logits, quantile);
-        let figures = self.figures(&logits, threshold);
+        let mut figures = self.figures(&logits, threshold);
         let all: Vec<usize> = (0..examples.len()).collect();
         let model = fit(&examples, &all);
         let (weights, scale) = quantize(&model);
+        let calibration = Calibration {
+            scale,
+            bias: model.bias,
+            threshold,
+            allowance,
+            spread,
+        };
+        figures.extend(self.unseen_figures(calibration, &weights));
         Trained {
             weights,
-            calibration: Calibration {
-                scale,
-                bias: model.bias,
-                threshold,
-                allowance,
-            },
+            calibration,
             about: json!({"model": self.model.name(), "texts": self.samples.len(), "shares_above_threshold": figures}),
         }
+    }
+
+    /// Share of the texts above the threshold that no fit sees, by the weights that are written.
+    fn unseen_figures(&self, calibration: Calibration, weights: &[i8]) -> Vec<Value> {
+        let weights = Weights::fitted(self.model, calibration, weights);
+        linear::forget();
+        let kinds = unseen::of(self.model).into_iter();
+        kinds
+            .map(|kind| {
+                let is_above = |text: &&String| self.logit(&weights, text) >= calibration.threshold;
+                let above = kind.texts.iter().filter(is_above).count();
+                self.figure(kind.name, kind.is_positive, above, kind.texts.len())
+            })
+            .collect()
+    }
+
+    /// Prints a figure, and says it for the file.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    fn figure(&self, source: &str, is_positive: bool, above: usize, total: usize) -> Value {
+        let share = above as f64 / total as f64;
+        println!(
+            "{:9} {:4} {source:36} {above:5} of {total:5} = {share:.3}",
+            self.model.name(),
+            if is_positive { "pos" } else { "neg" }
+        );
+        json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0})
     }
 
     /// What the fit sees. A source counts by the root of its texts, and its parts together at most four times as much.
@@ -377,7 +266,7 @@ impl Task {
     }
 
     /// The logit of every text by a fit that did not see it.
-    fn unseen_logits(&self, examples: &[Example], allowance: f32) -> Vec<f32> {
+    fn unseen_logits(&self, examples: &[Example], allowance: f32, spread: f32) -> Vec<f32> {
         let mut logits = vec![f32::MIN; examples.len()];
         for fold in self.folds() {
             let kin: BTreeSet<&str> = fold.iter().map(|place| origin(self.file(*place))).collect();
@@ -398,6 +287,7 @@ impl Task {
                 bias: model.bias,
                 threshold: 0.0,
                 allowance,
+                spread,
             };
             let weights = Weights::fitted(self.model, calibration, &weights);
             linear::forget();
@@ -496,93 +386,54 @@ impl Task {
     }
 
     /// Share of each source's texts above the threshold.
-    fn figures(&self, logits: &[f32], threshold: f32) -> Value {
+    fn figures(&self, logits: &[f32], threshold: f32) -> Vec<Value> {
         let mut harmless: Vec<f32> = (self.samples.iter().zip(logits))
             .filter(|(sample, _)| !sample.is_part && !sample.is_positive)
             .map(|(_, logit)| *logit)
             .collect();
         harmless.sort_by(f32::total_cmp);
-        let mut counts: BTreeMap<(bool, &str), (u32, u32, u64)> = BTreeMap::new();
+        let mut counts: BTreeMap<(bool, &str), (usize, usize, u64)> = BTreeMap::new();
         for (sample, logit) in self.samples.iter().zip(logits) {
             if sample.is_part {
                 continue;
             }
             let key = (sample.is_positive, self.sources[sample.source].file);
             let (above, total, ranks) = counts.entry(key).or_default();
-            *above += u32::from(*logit >= threshold);
+            *above += usize::from(*logit >= threshold);
             *total += 1;
             *ranks += harmless.partition_point(|other| other < logit) as u64;
         }
-        let figures = counts.into_iter().map(|((is_positive, source), (above, total, ranks))| {
-            let share = f64::from(above) / f64::from(total);
-            println!(
-                "{:9} {:4} {source:36} {above:5} of {total:5} = {share:.3}",
-                self.model.name(),
-                if is_positive { "pos" } else { "neg" }
-            );
-            let mut figure = json!({"source": source, "positive": is_positive, "texts": total, "share": (share * 1000.0).round() / 1000.0});
-            if is_positive {
-                // How often a text of the source has a higher score than a harmless one.
-                #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-                let auc = ranks as f64 / (f64::from(total) * harmless.len() as f64);
-                figure["auc"] = json!((auc * 10000.0).round() / 10000.0);
-            }
-            figure
-        });
+        let figures = counts
+            .into_iter()
+            .map(|((is_positive, source), (above, total, ranks))| {
+                let mut figure = self.figure(source, is_positive, above, total);
+                if is_positive {
+                    // How often a text of the source has a higher score than a harmless one.
+                    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+                    let auc = ranks as f64 / (total as f64 * harmless.len() as f64);
+                    figure["auc"] = json!((auc * 10000.0).round() / 10000.0);
+                }
+                figure
+            });
         figures.collect()
     }
 }
 
-/// Whether people send such texts to models. Posts of social media teach what hate is, and say nothing of false alarms.
-fn is_asked(file: &str) -> bool {
-    !matches!(file, "safety/davidson_tweets" | "safety/surge_toxicity")
-}
+/// The largest weight, in steps.
+const LARGEST: f32 = 31.0;
 
-/// Sources that alone say what is harmless in their kind: without them nobody would know. They are measured part by part.
-fn has_no_kin(file: &str) -> bool {
-    matches!(
-        file,
-        "benign/cyberseceval_frr_multi"
-            | "made/trigger_words"
-            | "made/readings"
-            | "made/garbled_attacks"
-            | "made/garbled_tasks"
-            | "made/encoded_tasks"
-            | "made/roles"
-            | "made/discussions"
-            | "made/contrasts"
-            | "made/tasks"
-            | "made/passwords"
-            | "made/tool_results"
-            | "made/operators"
-            | "made/contests"
-            | "made/indirect"
-            | "made/dressed"
-            | "sources/code"
-            | "made/languages"
-            | "made/harms"
-            | "made/twins"
-            | "made/hate"
-            | "made/respect"
-            | "made/harmful_answers"
-            | "made/harmless_answers"
-            | "made/complied"
-            | "made/refused"
-    )
-}
-
-/// Eight bits per weight.
+/// Whole steps instead of weights.
 fn quantize(model: &Fitted) -> (Vec<i8>, f32) {
     let mut sizes: Vec<f32> = model.weights.iter().map(|weight| weight.abs()).collect();
     sizes.sort_by(f32::total_cmp);
     // A few large weights are cut rather than all small ones lost.
     let largest = sizes[BUCKETS - 64].max(1e-6);
-    let scale = largest / 127.0;
+    let scale = largest / LARGEST;
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     let weights = model
         .weights
         .iter()
-        .map(|weight| (weight / scale).round().clamp(-127.0, 127.0) as i8)
+        .map(|weight| (weight / scale).round().clamp(-LARGEST, LARGEST) as i8)
         .collect();
     (weights, scale)
 }
@@ -595,10 +446,5 @@ fn write(out: &Path, model: &Trained) -> std::io::Result<()> {
     let mut file = fs::File::create(out)?;
     serde_json::to_writer(&mut file, &header)?;
     file.write_all(b"\n")?;
-    let bytes: Vec<u8> = model
-        .weights
-        .iter()
-        .map(|weight| weight.to_ne_bytes()[0])
-        .collect();
-    file.write_all(&bytes)
+    file.write_all(&linear::pack(&model.weights))
 }

@@ -3,7 +3,7 @@
 //!
 //! Slurs are no names of groups.
 
-use super::{HASH_PRIME, HASH_START};
+use super::{HASH_PRIME, HASH_START, classes::CLASSES};
 
 /// The hash of any group in the place of a word.
 pub(super) const GROUP: u32 = 0x6b74_9a11;
@@ -50,7 +50,10 @@ const PEOPLE: &str = "people person folk folks community communities individual 
 /// Slots of the table of hashes.
 const SLOTS: usize = 4096;
 
-/// Open addressing: 0 is an empty slot; the lowest bit tells a group (1) from what goes with it (0).
+/// What of a hash tells words apart; the other bits say what a word is: 0 goes with a group, 1 is one, above stand classes.
+const OF_HASH: u32 = !0x3f;
+
+/// Open addressing: 0 is an empty slot.
 static TABLE: [u32; SLOTS] = table();
 
 #[expect(
@@ -59,16 +62,21 @@ static TABLE: [u32; SLOTS] = table();
 )]
 const fn table() -> [u32; SLOTS] {
     let mut slots = [0; SLOTS];
-    let mut list = 0;
-    while list < 2 {
-        let text = if list == 0 { NAMES } else { PEOPLE }.as_bytes();
+    let mut list = 0_u8;
+    while (list as usize) < 2 + CLASSES.len() {
+        let text = match list {
+            0 => PEOPLE,
+            1 => NAMES,
+            class => CLASSES[class as usize - 2],
+        }
+        .as_bytes();
         let (mut at, mut hash) = (0, HASH_START);
         while at <= text.len() {
             let byte = if at < text.len() { text[at] } else { b' ' };
             if byte == b' ' || byte == b'\n' {
                 if hash != HASH_START {
-                    put(&mut slots, hash, list == 0);
-                    put(&mut slots, step(hash, b's'), list == 0);
+                    put(&mut slots, hash, list as u32);
+                    put(&mut slots, step(hash, b's'), list as u32);
                 }
                 hash = HASH_START;
             } else {
@@ -89,12 +97,16 @@ const fn step(hash: u32, byte: u8) -> u32 {
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, which refuses what lies outside"
 )]
-const fn put(slots: &mut [u32; SLOTS], hash: u32, is_group: bool) {
+const fn put(slots: &mut [u32; SLOTS], hash: u32, kind: u32) {
     let mut slot = first_slot(hash);
     while slots[slot] != 0 {
+        if slots[slot] & OF_HASH == hash & OF_HASH {
+            // A word is what it was said to be first.
+            return;
+        }
         slot = (slot + 1) % SLOTS;
     }
-    slots[slot] = hash & !1 | is_group as u32;
+    slots[slot] = hash & OF_HASH | kind;
 }
 
 const fn first_slot(hash: u32) -> usize {
@@ -108,6 +120,8 @@ pub(super) enum Kind {
     Group,
     /// Part of the name of a group before it.
     People,
+    /// A word of this class.
+    Class(u8),
     /// Anything else.
     Word,
 }
@@ -118,11 +132,11 @@ pub(super) fn kind(hash: u32) -> Kind {
     loop {
         match TABLE.get(slot).copied() {
             None | Some(0) => return Kind::Word,
-            Some(entry) if entry & !1 == hash & !1 => {
-                return if entry & 1 == 1 {
-                    Kind::Group
-                } else {
-                    Kind::People
+            Some(entry) if entry & OF_HASH == hash & OF_HASH => {
+                return match entry & !OF_HASH {
+                    0 => Kind::People,
+                    1 => Kind::Group,
+                    _ => Kind::Class((entry.to_le_bytes()[0] & !OF_HASH.to_le_bytes()[0]) - 1),
                 };
             }
             Some(_) => slot = (slot + 1) % SLOTS,
@@ -153,7 +167,23 @@ mod tests {
         for word in [
             "the", "kill", "child", "girl", "are", "bomb", "process", "hate", "poor", "old",
         ] {
-            assert_eq!(kind(hash(word)), Kind::Word, "{word}");
+            assert!(
+                !matches!(kind(hash(word)), Kind::Group | Kind::People),
+                "{word}"
+            );
         }
+    }
+
+    #[test]
+    fn words_that_stand_for_each_other_are_of_one_class() {
+        let same = |words: &[&str]| {
+            let kinds: Vec<Kind> = words.iter().map(|word| kind(hash(word))).collect();
+            assert!(matches!(kinds[0], Kind::Class(_)), "{words:?}");
+            assert!(kinds.iter().all(|other| *other == kinds[0]), "{words:?}");
+        };
+        same(&["ignore", "scrapped", "override", "void"]);
+        same(&["instructions", "rule", "preamble", "prompts"]);
+        same(&["kill", "murdering", "stab"]);
+        assert_eq!(kind(hash("lighthouse")), Kind::Word);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    LANES, Lane, MIN_WORDS, Opinion, Opinions, Shape, Weights, of_word, units,
+    BUCKETS, Before, LANES, Lane, MIN_WORDS, Opinion, Opinions, Shape, Weights, units,
     units::Borders,
     words::{MAX_WORD, WordReader},
 };
@@ -32,14 +32,18 @@ impl Cells {
     }
 
     fn fill(&mut self, lanes: &[Lane; LANES]) {
-        let [first, second] = lanes;
-        let cells = first
-            .table
-            .iter()
-            .zip(second.table.iter())
-            .map(|(first, second)| u32::from(*first) | u32::from(*second) << 8);
-        self.cells.clear();
+        let [first, second] = lanes.each_ref().map(|lane| lane.table.weights());
+        let weight = |table: &[u8], bucket| table.get(bucket).copied().map_or(0, u32::from);
+        let cells =
+            (0..BUCKETS).map(|bucket| weight(&first, bucket) | weight(&second, bucket) << 8);
         self.cells.extend(cells);
+    }
+
+    /// There are no more stamps: none is known any longer.
+    fn forget_stamps(&mut self) {
+        for cell in &mut self.cells {
+            *cell &= MAX_STAMP;
+        }
         self.last = 0;
     }
 }
@@ -125,8 +129,11 @@ impl<'r> Run<'r> {
         // A stamp between two texts is left out, so that a first unit shares nothing with what came before it.
         let most = len / Borders::of_whole(len).least + 4;
         let needed = u32::try_from(most).map_or(MAX_STAMP, |most| most.min(MAX_STAMP));
-        if cells.cells.is_empty() || cells.last + needed > MAX_STAMP {
+        if cells.cells.is_empty() {
             cells.fill(&weights.lanes);
+        }
+        if cells.last + needed > MAX_STAMP {
+            cells.forget_stamps();
         }
         let first = cells.last + 2;
         Self {
@@ -155,10 +162,10 @@ impl<'r> Run<'r> {
                 at: unit.start,
                 end: unit.end,
             };
-            let mut before = None;
+            let mut before = Before::default();
             while let Some((start, len)) = reader.next(&mut word) {
                 let word = word.get(..len).unwrap_or_default();
-                before = Some(of_word(word, before, |feature| self.feature(feature)));
+                before.read(word, |feature| self.feature(feature));
                 self.shape.note(word, start..reader.at);
             }
             self.end_unit(unit.end);

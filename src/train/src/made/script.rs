@@ -43,10 +43,7 @@ impl Script {
     pub(super) fn fill(&self, pattern: &str, random: &mut Random) -> String {
         let mut text = pattern.replace("\\n", "\n");
         for _ in 0..MOST_PLACES {
-            let Some((start, end)) = text
-                .find('{')
-                .and_then(|start| Some((start, start + text.get(start..)?.find('}')?)))
-            else {
+            let Some((start, end)) = place(&text) else {
                 break;
             };
             let name = text.get(start + 1..end).unwrap_or_default();
@@ -56,4 +53,14 @@ impl Script {
         }
         text
     }
+}
+
+/// Where the first place to be filled stands: a name in braces. Other braces are text.
+fn place(text: &str) -> Option<(usize, usize)> {
+    text.match_indices('{').find_map(|(start, _)| {
+        let end = start + text.get(start..)?.find('}')?;
+        let name = text.get(start + 1..end)?;
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_name.then_some((start, end))
+    })
 }
