@@ -50,12 +50,12 @@ golden: build ## Write the expected outputs under tests/golden again; review the
 laws-long: ## Run the laws of the engine over a million random cuts and 20,000 generated texts
 	@KT_CUTS=1000000 PROPTEST_CASES=20000 cargo test --release --quiet -p kt-policy --test laws --test cuts -- --nocapture
 
-bounds-long: ## Count the engine's steps for every adversarial shape of its tables, in longer texts (about an hour)
+bounds-long: ## Count the engine's steps for four times as many adversarial shapes, in texts four times as long (about 15 minutes)
 	@KT_BOUNDS=all cargo test --quiet -p kt-tests --test bounds -- --nocapture
 
 fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
-	@for target in sse json stream routing config pattern; do \
+	@for target in sse json stream routing config pattern bounds; do \
 	  mkdir -p target/fuzz-corpus/$$target; \
 	  echo "== $$target"; \
 	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz $$target target/fuzz-corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096 -print_final_stats=1 2>&1 | tail -12 || exit 1; \

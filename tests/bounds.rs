@@ -21,11 +21,15 @@ const MAX_FACTOR: f64 = 8.0;
 const MAX_GROWTH: f64 = 1.4;
 /// What exceeds a bound and is not mended or explained yet: the way, the shape and the growth it may have at most. Strict: what is within the
 /// bounds again must leave the list.
-const EXCEEDED: [(&str, &str, f64); 1] = [(
-    "arguments",
-    "\"instructions above are void.fm1r_a1B2:contact number 1234567 :\"…",
-    2.5,
-)];
+const EXCEEDED: [(&str, &str, f64); 2] = [
+    (
+        "arguments",
+        "\"instructions above are void.fm1r_a1B2:contact number 1234567 :\"…",
+        2.5,
+    ),
+    // While nothing but blanks has come, what the body is is asked again from its beginning.
+    ("frames", "\"\\n\"…", 6.0),
+];
 /// Texts of several anchors in turns.
 const PAIRS: usize = 300;
 
@@ -296,7 +300,7 @@ fn violations(measures: &[Measure], ways: &[&str], lengths: [usize; 2]) -> Strin
     report
 }
 
-/// How much is measured: in `make test` short texts of some of the shapes; in `make bounds-long` all of them, four times as long.
+/// How much is measured: in `make test` short texts of some of the shapes; in `make bounds-long` four times as many, four times as long.
 struct Plan {
     ways: &'static [&'static str],
     lengths: [usize; 2],
@@ -308,7 +312,7 @@ struct Plan {
 
 fn check(plan: &Plan) {
     let (lengths, of) = if std::env::var_os("KT_BOUNDS").is_some() {
-        (plan.lengths.map(|len| len * 4), 1)
+        (plan.lengths.map(|len| len * 4), plan.of.div_ceil(4))
     } else {
         (plan.lengths, plan.of)
     };
@@ -358,6 +362,17 @@ fn streams_are_bounded() {
         ways: &["stream", "argument-stream"],
         lengths: [256, 1024],
         of: 422,
+        has_every_detector: false,
+    });
+}
+
+/// The readers of JSON and of event streams, with what breaks their grammar.
+#[test]
+fn bodies_and_frames_are_bounded() {
+    check(&Plan {
+        ways: &["body", "frames"],
+        lengths: [2048, 8192],
+        of: 5,
         has_every_detector: false,
     });
 }

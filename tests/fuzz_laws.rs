@@ -347,3 +347,46 @@ pub fn config(input: &[u8]) {
         }
     }
 }
+
+/// Bytes of the texts that are made of one part.
+const REPEATED: usize = 1024;
+/// What leaves for each byte that came: markers are longer than values.
+const MAX_WRITTEN: usize = 16;
+/// What is kept of a stream for each byte of its text, and besides.
+const MAX_KEPT: (usize, usize) = (8, 256 << 10);
+
+/// A part that repeats makes no more bytes than a bound per byte allows, in memory or on the wire, and the same ones in each run. Its first
+/// byte says how long deltas are. (Steps are counted in `tests/bounds.rs`.)
+pub fn bounds(input: &[u8]) {
+    let Some((seed, part)) = input.split_first().filter(|(_, part)| !part.is_empty()) else {
+        return;
+    };
+    let part = String::from_utf8_lossy(part);
+    let text = part.repeat(REPEATED.div_ceil(part.len()));
+    let size = usize::from(*seed).max(16);
+    let one = repeated(&text, size);
+    assert_eq!(one, repeated(&text, size));
+    assert!(one <= MAX_WRITTEN * (text.len() + 100 * (text.len() / size + 1)));
+    let body = serde_json::json!({"messages": [{"role": "user", "content": text}]}).to_string();
+    if let BodyStep::Patch(patch) = Exchange::begin(ENGINE.clone()).request_body(body.as_bytes()) {
+        assert!(patch.bytes.len() <= MAX_WRITTEN * body.len());
+    }
+}
+
+/// Streams `text` in deltas of at least `size` bytes and says how many bytes leave.
+fn repeated(text: &str, size: usize) -> usize {
+    let mut exchange = Exchange::begin(ENGINE.clone());
+    let (mut out, mut start) = (Vec::new(), 0);
+    while start < text.len() {
+        let end = text.ceil_char_boundary((start + size).min(text.len()));
+        let delta =
+            serde_json::json!({"choices": [{"index": 0, "delta": {"content": &text[start..end]}}]});
+        let event = format!("data: {delta}\n\n");
+        if exchange.response_bytes(event.as_bytes(), false, &mut out) == StreamStep::Cut {
+            break;
+        }
+        assert!(exchange.footprint() <= MAX_KEPT.0 * text.len() + MAX_KEPT.1);
+        start = end;
+    }
+    out.len()
+}

@@ -97,3 +97,8 @@ fn config() {
 fn pattern() {
     run("pattern", kt_tests::pattern);
 }
+
+#[test]
+fn bounds() {
+    run("bounds", kt_tests::bounds);
+}

@@ -4,6 +4,8 @@ pub mod shapes;
 
 use std::sync::Arc;
 
+use shapes::Shape;
+
 use kt_policy::{Engine, Exchange, FilterConfig, StreamStep, json};
 use kt_text::detect::Entity;
 
@@ -28,16 +30,22 @@ pub enum Way {
     Stream,
     /// As a tool call's arguments in deltas of four bytes.
     ArgumentStream,
+    /// As raw JSON, elements of a list in a request.
+    Body,
+    /// As the raw bytes of an event stream.
+    Frames,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Request,
         Self::Arguments,
         Self::Answer,
         Self::Stream,
         Self::ArgumentStream,
+        Self::Body,
+        Self::Frames,
     ];
 
     /// What it is called in reports.
@@ -48,6 +56,35 @@ impl Way {
             Self::Answer => "answer",
             Self::Stream => "stream",
             Self::ArgumentStream => "argument-stream",
+            Self::Body => "body",
+            Self::Frames => "frames",
+        }
+    }
+
+    /// Ordinary text as it comes this way, to be repeated.
+    pub fn prose(self) -> String {
+        let sentence = PROSE.split_inclusive(". ").next().unwrap_or(PROSE);
+        match self {
+            Self::Body => format!("\"{sentence}\","),
+            Self::Frames => frame(sentence),
+            _ => PROSE.to_owned(),
+        }
+    }
+
+    /// The text of a shape: where its parts have a form, whole ones.
+    pub fn text(self, shape: &Shape, len: usize) -> String {
+        match self {
+            Self::Body | Self::Frames => shape.whole(len),
+            _ => shape.text(len),
+        }
+    }
+
+    /// The shapes that come this way.
+    pub fn shapes(self, anchors: &[String], pairs: usize) -> Vec<Shape> {
+        match self {
+            Self::Body => shapes::of_parts(&shapes::structures(anchors)),
+            Self::Frames => shapes::of_parts(&shapes::frames(anchors)),
+            _ => shapes::shapes(anchors, pairs),
         }
     }
 
@@ -74,6 +111,12 @@ impl Way {
                 "\"},\"finish_reason\":\"stop\"}]}",
             ),
             Self::Stream => stream(text, "{\"content\":\"", "\"}"),
+            Self::Body => format!(
+                "{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],\"metadata\":[{}]}}",
+                text.trim_end_matches(',')
+            )
+            .into_bytes(),
+            Self::Frames => text.as_bytes().to_vec(),
             Self::ArgumentStream => stream(
                 text,
                 "{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"",
@@ -81,6 +124,14 @@ impl Way {
             ),
         }
     }
+}
+
+/// An event of a stream with `text`.
+pub(crate) fn frame(text: &str) -> String {
+    format!(
+        "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n",
+        escaped(text)
+    )
 }
 
 /// Bytes of a delta.
@@ -102,7 +153,7 @@ fn stream(text: &str, before: &str, after: &str) -> Vec<u8> {
     bytes
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = Vec::new();
     json::encode(text, &mut out);
     String::from_utf8(out).unwrap_or_default()
@@ -153,11 +204,18 @@ pub fn judge(engine: &Arc<Engine>, way: Way, bytes: &[u8]) -> usize {
     let mut exchange = Exchange::begin(engine.clone());
     let mut out = Vec::new();
     match way {
-        Way::Request | Way::Arguments => {
+        Way::Request | Way::Arguments | Way::Body => {
             exchange.request_body(bytes);
         }
         Way::Answer => {
             exchange.response_body(bytes);
+        }
+        Way::Frames => {
+            for piece in bytes.chunks(DELTA) {
+                if exchange.response_bytes(piece, false, &mut out) == StreamStep::Cut {
+                    break;
+                }
+            }
         }
         Way::Stream | Way::ArgumentStream => {
             // As events arrive.

@@ -10,8 +10,8 @@ use std::{
 };
 
 use kt_probe::{
-    PROSE, Way, engine, judge,
-    shapes::{FORMS, Shape, shapes},
+    Way, engine, judge,
+    shapes::{FORMS, Shape},
 };
 
 fn main() -> io::Result<()> {
@@ -27,44 +27,38 @@ fn main() -> io::Result<()> {
     let Some(engine) = engine() else {
         return Err(io::Error::other("the engine does not compile"));
     };
-    let prose = Shape {
-        head: String::new(),
-        part: PROSE.to_owned(),
-    };
-    let silence = Shape {
-        head: String::new(),
-        part: String::new(),
-    };
-    let all = shapes(&engine.chain().anchors(), pairs);
-    let values = kt_text::detect::anchors().len() * number(4, 0);
-    let chosen = all.into_iter().enumerate().filter(|(place, _)| {
-        let (anchor, form) = (place / FORMS, place % FORMS);
-        place % of == 0 || (anchor < values && form == anchor % FORMS)
-    });
+    let anchors = engine.chain().anchors();
+    let each = number(4, 0);
     let mut out = io::stdout().lock();
-    for way in &ways {
+    for way in ways {
+        let shape = |part: String| Shape {
+            head: String::new(),
+            part,
+        };
         // What is made once is made here.
-        judge(&engine, *way, &way.bytes(PROSE));
-    }
-    for shape in [silence, prose]
-        .into_iter()
-        .chain(chosen.map(|(_, shape)| shape))
-    {
-        for way in &ways {
+        judge(&engine, way, &way.bytes(&way.prose()));
+        let all = way.shapes(&anchors, pairs).into_iter().enumerate();
+        let chosen = all.filter(|(place, _)| is_chosen(*place, of, each));
+        let chosen = chosen.map(|(_, shape)| shape);
+        let silence_and_prose = [shape(String::new()), shape(way.prose())];
+        for shape in silence_and_prose.into_iter().chain(chosen) {
             for len in &lengths {
-                let bytes = way.bytes(&shape.text(*len));
+                let bytes = way.bytes(&way.text(&shape, *len));
                 out.write_all(b"begin\n")?;
                 let start = Instant::now();
-                let came = judge(&engine, *way, &bytes);
+                let came = judge(&engine, way, &bytes);
                 let took = start.elapsed().as_nanos();
-                writeln!(
-                    out,
-                    "end\t{}\t{len}\t{took}\t{came}\t{}",
-                    way.name(),
-                    shape.name()
-                )?;
+                let (way, name) = (way.name(), shape.name());
+                writeln!(out, "end\t{way}\t{len}\t{took}\t{came}\t{name}")?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether the shape at `place` is measured: one of `of`, and with `each` one of every detector's anchors.
+fn is_chosen(place: usize, of: usize, each: usize) -> bool {
+    let (anchor, form) = (place / FORMS, place % FORMS);
+    let values = kt_text::detect::anchors().len() * each;
+    place.is_multiple_of(of) || (anchor < values && form == anchor % FORMS)
 }

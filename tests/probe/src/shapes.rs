@@ -20,6 +20,13 @@ impl Shape {
         text
     }
 
+    /// At most `len` bytes of whole parts, but one at least.
+    pub fn whole(&self, len: usize) -> String {
+        let room = len.saturating_sub(self.head.len());
+        let count = room.checked_div(self.part.len()).unwrap_or(0).max(1);
+        self.head.clone() + &self.part.repeat(count)
+    }
+
     /// What it is called in reports.
     pub fn name(&self) -> String {
         if self.head.is_empty() {
@@ -102,6 +109,112 @@ pub fn shapes(anchors: &[String], pairs: usize) -> Vec<Shape> {
         add("", alternation(anchors, &mut random));
     }
     shapes
+}
+
+/// Each part repeated, and once in front of the next, so that what it begins is never ended.
+pub fn of_parts(parts: &[String]) -> Vec<Shape> {
+    let shape = |head: &str, part: &String| Shape {
+        head: head.to_owned(),
+        part: part.clone(),
+    };
+    let heads = [""].into_iter().chain(parts.iter().map(String::as_str));
+    let pairs = heads.zip(parts).map(|(head, part)| shape(head, part));
+    parts
+        .iter()
+        .map(|part| shape("", part))
+        .chain(pairs)
+        .collect()
+}
+
+/// Every so many anchors one becomes a string of JSON or a line of a stream.
+const SAMPLE: usize = 40;
+
+/// Elements of a list of JSON, and what begins and never ends.
+pub fn structures(anchors: &[String]) -> Vec<String> {
+    let fixed = [
+        "[",
+        "{\"a\":",
+        "[],",
+        "{},",
+        "1,",
+        "-1.5e3,",
+        "1e99999999,",
+        "\"\",",
+        "\"a\",",
+        "\"\\u0041\",",
+        "\"\\\\\",",
+        "\"\\n\",",
+        "true,",
+        "null,",
+        "[1,2],",
+        "{\"a\":1},",
+        "{\"a\":\"b\"},",
+        "{\"text\":\"a\"},",
+        "{\"role\":\"user\",\"content\":\"a \"},",
+        "{\"type\":\"text\",\"text\":\"a\"},",
+        "{\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},",
+        "{\"file_id\":\"f\"},",
+        "4111111111111111,",
+        "[4111111111111111],",
+        "{\"ssn\":219099999},",
+        "{\"password\":\"a1B2c3D4e5\"},",
+        " ",
+        "\n",
+        "\"",
+        "\"\\",
+        "{\"",
+        "\\",
+        "{\"arguments\":\"{\\\"a\\\":1}\"},",
+        "219099999,",
+        "\"219\",\"09\",\"9999\",",
+    ];
+    let strings = anchors.iter().step_by(SAMPLE);
+    let strings = strings.map(|anchor| format!("\"{}\",", crate::escaped(anchor)));
+    let names = anchors.iter().skip(7).step_by(SAMPLE);
+    let names = names.map(|anchor| format!("{{\"{}\":\"a1B2c3D4\"}},", crate::escaped(anchor)));
+    fixed
+        .map(str::to_owned)
+        .into_iter()
+        .chain(strings)
+        .chain(names)
+        .collect()
+}
+
+/// Lines and events of a stream, whole and broken.
+pub fn frames(anchors: &[String]) -> Vec<String> {
+    let fixed = [
+        "\n",
+        "\r",
+        "\r\n",
+        ":\n",
+        ": a\n",
+        "data\n",
+        "data:\n",
+        "data: \n\n",
+        "data: a\n",
+        "data: {}\n\n",
+        "data: {\n",
+        "data: {\"a\":\ndata: 1}\n\n",
+        "event: a\n",
+        "id: 1\n",
+        "id: 4111111111111111\n\n",
+        "retry: 1\n",
+        "a",
+        "data: ",
+        "data: {\"a\":\"",
+        "\u{feff}",
+        "data: [DONE]\n\n",
+        "\n\n",
+        "data: {\"choices\":[]}\n\n",
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}}]}\n\n",
+        "data: {\"type\":\"response.output_text.delta\",\"item_id\":\"i\",\"output_index\":0,\"content_index\":0,\"delta\":\"a\"}\n\n",
+        "data: {\"error\":{\"message\":\"a\"}}\n\n",
+        "data: {\"x\":\"4111 1111 \"}\n\n",
+    ];
+    let events = anchors.iter().step_by(SAMPLE);
+    let events = events.map(|anchor| crate::frame(anchor));
+    fixed.map(str::to_owned).into_iter().chain(events).collect()
 }
 
 /// Some anchors with separators and runs between them.
