@@ -11,6 +11,7 @@
 mod diagnostic;
 mod fields;
 mod gateway;
+pub mod import;
 mod lower;
 mod policies;
 mod provider;

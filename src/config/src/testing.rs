@@ -167,7 +167,7 @@ fn array(items: &[Node]) -> Json {
 }
 
 /// A node as JSON.
-fn json(node: &Node) -> Json {
+pub(crate) fn json(node: &Node) -> Json {
     match &node.value {
         Value::Scalar(Scalar::Null) => Json::Null,
         Value::Scalar(Scalar::Bool(value)) => Json::Bool(*value),

@@ -8,6 +8,7 @@
 
 mod events;
 mod gateway;
+mod import;
 mod launch;
 mod mock_provider;
 mod policy;
@@ -35,6 +36,9 @@ enum Command {
     /// Read the event log.
     #[command(subcommand)]
     Events(events::Command),
+    /// Make a policy file from another gateway's configuration.
+    #[command(subcommand)]
+    Import(import::Command),
     /// Run an offline provider that speaks the OpenAI format.
     MockProvider(mock_provider::Arguments),
     /// Become another program that ends when its parent does.
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::Gateway(command) => gateway::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Events(command) => events::run(&command),
+        Command::Import(command) => import::run(&command),
         Command::MockProvider(arguments) => mock_provider::run(&arguments),
         Command::Launch(arguments) => launch::run(&arguments),
     };

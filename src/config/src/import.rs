@@ -1,0 +1,3 @@
+//! Policy files made from the configurations of other gateways.
+
+pub mod litellm;
