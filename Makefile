@@ -11,7 +11,7 @@ DRILL   := target/drill/wasm32-wasip1/wasm/keeptrusts.wasm
 NODE_CLIENT := tests/wire/node/node_modules/.done
 MESH_NODE := tests/mesh/node/node_modules/.done
 # Tests that need the machine for themselves; the others wait more than they work, so two of them run at a time.
-ALONE   := tests/e2e/test_load.py tests/e2e/test_memory.py
+ALONE   := tests/e2e/test_load.py tests/e2e/test_reload.py tests/e2e/test_hardening.py tests/e2e/test_memory.py
 # What every Envoy has to do alike.
 CORE    := $(addprefix tests/e2e/test_,openai_client.py endpoints.py policies.py streams.py fallback.py events_command.py)
 SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
@@ -20,7 +20,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long fuzz lint fmt deny bench bench-quick bench-engine train eval chart-table test-docker test-envoys clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long reload-long flood-long fuzz lint fmt deny bench bench-quick bench-engine train eval chart-table test-docker test-envoys clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,12 @@ laws-long: ## Run the laws of the engine over a million random cuts and 20,000 g
 
 bounds-long: ## Count the engine's steps for four times as many adversarial shapes, in texts four times as long (about 15 minutes)
 	@KT_BOUNDS=all cargo test --quiet -p kt-tests --test bounds -- --nocapture
+
+reload-long: build $(VENV)/.test ## Change the policy file 500 times under 200 requests/s and 50 streams (about four minutes)
+	@KT_RELOADS=500 $(PYTHON) -m pytest tests/e2e/test_reload.py -q -s -p no:cacheprovider -k storm
+
+flood-long: build $(VENV)/.test ## Hold 10,000 idle and slow connections while others are answered
+	@ulimit -n "$$(ulimit -Hn)"; KT_IDLE=9900 $(PYTHON) -m pytest tests/e2e/test_hardening.py -q -s -p no:cacheprovider -k idle
 
 fuzz: ## Fuzz every parser; FUZZ_SECONDS=N each (nightly Rust; installs cargo-fuzz once)
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz

@@ -12,10 +12,11 @@ BODY = json.dumps({"model": "any", "messages": [{"role": "user", "content": "hel
 class Load:
     """`connections` clients that share `count` requests, or `per_second` requests for `seconds`."""
 
-    def __init__(self, url, connections, count=None, per_second=None, seconds=None):
+    def __init__(self, url, connections, count=None, per_second=None, seconds=None, body=BODY, check=None):
         self.address = urlsplit(url)
         self.connections, self.per_second = connections, per_second
         self.left = count if count is not None else per_second * seconds
+        self.body, self.check = body, check
         self.statuses = collections.Counter()
         self.bodies = []
 
@@ -32,8 +33,8 @@ class Load:
     async def client(self):
         host, port = self.address.hostname, self.address.port
         reader, writer = await asyncio.open_connection(host, port)
-        head = f"POST {self.address.path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
-        request = head.encode() + BODY
+        head = f"POST {self.address.path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(self.body)}\r\n\r\n"
+        request = head.encode() + self.body
         while self.left > 0:
             self.left -= 1
             if self.per_second:
@@ -43,7 +44,9 @@ class Load:
             writer.write(request)
             status, body = await self.answer(reader)
             self.statuses[status] += 1
-            if status != 200:
+            if self.check:
+                self.check(status, body)
+            elif status != 200:
                 self.bodies.append(body)
         writer.close()
 

@@ -63,6 +63,7 @@ impl Dynamic {
         }
         for mut listener in items(&mut statics["listeners"]) {
             parts.take_apart(&mut listener);
+            let listener = parts.with_sources(listener);
             parts.listeners.push(listener);
         }
         if let Some(members) = bootstrap.as_object_mut() {
@@ -89,6 +90,21 @@ impl Dynamic {
             .filter(|cluster| !own.contains(&name(cluster)));
         both.clusters.extend(gone.cloned());
         both
+    }
+
+    /// Whether running exchanges find here whatever they found there.
+    pub fn has_clusters_of(&self, other: &Self) -> bool {
+        self.clusters == other.clusters
+    }
+
+    /// The same, but with no listener for clients: Envoy stops accepting, and what runs ends within its drain time.
+    #[must_use]
+    pub fn without_listener(&self) -> Self {
+        let mut closed = self.clone();
+        closed
+            .listeners
+            .retain(|listener| listener.get("internal_listener").is_some());
+        closed
     }
 
     /// Whether Envoy has to be started again to go from `earlier` to this.

@@ -150,6 +150,9 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         without_key: filter_targets(gateway, &gateway.without_key),
         direct_stream_total_ms: goes_direct(gateway)
             .then(|| u64::from(exchange_seconds(gateway)) * 1000),
+        token_sha256: (role == Role::Policy)
+            .then(|| options.token_sha256.clone())
+            .flatten(),
         model_per_attempt: gateway.routing.quality.is_some()
             || gateway.targets.iter().any(|target| {
                 Some(&target.model) != gateway.targets.first().map(|first| &first.model)

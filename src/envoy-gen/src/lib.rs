@@ -34,6 +34,7 @@ mod route;
 mod snippet;
 mod target_listener;
 mod timeouts;
+mod tls;
 mod yaml;
 
 pub use arguments::Shape;
@@ -46,6 +47,7 @@ pub use mesh::{
 pub use place::place;
 use serde_json::{Value, json};
 pub use snippet::{snippet, snippet_yaml};
+pub use timeouts::exchange_seconds;
 
 /// What the policy file does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,12 @@ pub struct Options {
     pub history_bytes: u32,
     /// Worker threads that Envoy is run with.
     pub workers: u16,
+    /// Which configuration of a running gateway this is, for `GET /keeptrusts/config`; nothing where nobody counts.
+    pub generation: Option<u64>,
+    /// SHA-256 of the token that clients must send; nothing when nobody is asked.
+    pub token_sha256: Option<String>,
+    /// Certificate and private key of the listener, as PEM files; nothing for plain HTTP.
+    pub tls: Option<Tls>,
     /// Leave both wasm filters out: the yardstick of the benchmarks, never for use.
     pub without_filter: bool,
 }
@@ -99,9 +107,21 @@ impl Default for Options {
             memory_bytes: 2 << 30,
             history_bytes: kt_policy::HISTORY_BYTES,
             workers: 2,
+            generation: None,
+            token_sha256: None,
+            tls: None,
             without_filter: false,
         }
     }
+}
+
+/// Files of the listener's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and its chain.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
 }
 
 /// An address to listen on.
@@ -197,7 +217,7 @@ pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
         "overload_manager": memory::overload_manager(options),
         "static_resources": {
-            "secrets": secrets(gateway),
+            "secrets": secrets(gateway, options),
             "listeners": [
                 listener::listener(gateway, options),
                 target_listener::listener(gateway, options),
@@ -208,7 +228,7 @@ pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
 }
 
 /// Keys, each read from its environment variable when Envoy starts. An unset variable stops Envoy.
-fn secrets(gateway: &Gateway) -> Value {
+fn secrets(gateway: &Gateway, options: &Options) -> Value {
     let mut names: Vec<&str> = gateway
         .targets
         .iter()
@@ -216,7 +236,8 @@ fn secrets(gateway: &Gateway) -> Value {
         .collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().map(|name| json!({"name": secret_name(name), "generic_secret": {"secret": {"environment_variable": name}}})).collect()
+    let keys = names.into_iter().map(|name| json!({"name": secret_name(name), "generic_secret": {"secret": {"environment_variable": name}}}));
+    keys.chain(options.tls.as_ref().map(tls::secret)).collect()
 }
 
 /// Begins the names of all secrets.

@@ -4,17 +4,22 @@ use kt_config::Gateway;
 use kt_policy::Endpoint;
 use serde_json::{Value, json};
 
-use crate::{Options, errors, filters, route, timeouts::exchange_seconds};
+use crate::{Options, errors, filters, route, timeouts::exchange_seconds, tls};
 
 pub(crate) fn listener(gateway: &Gateway, options: &Options) -> Value {
-    json!({
+    let mut listener = json!({
         "name": "kt_http",
         "address": options.listen.to_envoy(),
         "per_connection_buffer_limit_bytes": 65536,
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": connection_manager(gateway, options)}]}],
-    })
+    });
+    if options.tls.is_some() {
+        listener["filter_chains"][0]["transport_socket"] = tls::socket();
+        listener["filter_chains"][0]["transport_socket_connect_timeout"] = json!("10s");
+    }
+    listener
 }
 
 fn connection_manager(gateway: &Gateway, options: &Options) -> Value {

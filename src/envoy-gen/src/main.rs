@@ -103,8 +103,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         wasm: arguments.wasm.clone(),
         sha256: arguments.sha256.clone(),
         folder: arguments.folder.clone(),
+        token_sha256: arguments.shape.token_sha256()?,
         ..Options::default()
     });
+    check_form(arguments.format, &options)?;
     match arguments.format {
         Format::Bootstrap => emit(arguments, &bootstrap_yaml(&gateway, &options)),
         Format::Dynamic => emit_folder(arguments, &Dynamic::new(&gateway, &options).files()),
@@ -184,6 +186,18 @@ fn version(text: &str) -> Result<(u32, u32), String> {
         }
         _ => Err("a version of Istio is like 1.30".into()),
     }
+}
+
+/// Refuses what a form cannot do, rather than leaving it out.
+fn check_form(format: Format, options: &Options) -> Result<(), String> {
+    let is_mesh = matches!(format, Format::Istio | Format::EnvoyGateway);
+    if is_mesh && options.token_sha256.is_some() {
+        return Err("this --format has no token of the gateway's own: let the mesh ask who its clients are, and unset KEEPTRUSTS_GATEWAY_TOKEN".into());
+    }
+    if (is_mesh || matches!(format, Format::Snippet)) && options.tls.is_some() {
+        return Err("this --format has no listener of the gateway's own: --tls-cert and --tls-key belong to the listener in front of it".into());
+    }
+    Ok(())
 }
 
 /// Writes one file, or compares with it.

@@ -18,8 +18,8 @@ pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
         .map(|endpoint| inspected(endpoint, gateway, options));
     let pages = Page::ALL.into_iter().map(page);
     let fixed = [
-        own_answer("/v1/models", &models(gateway)),
-        own_answer("/keeptrusts/config", &config(gateway)),
+        models_answer(gateway, options),
+        own_answer("/keeptrusts/config", &config(gateway, options)),
         metrics(),
         not_found(),
     ];
@@ -110,6 +110,17 @@ fn own_answer(path: &str, body: &Value) -> Value {
     route
 }
 
+/// The models. With a token the policy filter asks for it, and lets the answer pass.
+fn models_answer(gateway: &Gateway, options: &Options) -> Value {
+    let mut route = own_answer("/v1/models", &models(gateway));
+    if options.token_sha256.is_some()
+        && let Some(members) = route.as_object_mut()
+    {
+        members.remove("typed_per_filter_config");
+    }
+    route
+}
+
 fn not_found() -> Value {
     let mut route = answer(404, &errors::not_found());
     route["name"] = json!("not_found");
@@ -155,14 +166,14 @@ fn models(gateway: &Gateway) -> Value {
 }
 
 /// `GET /keeptrusts/config`: what is configured, without secrets.
-fn config(gateway: &Gateway) -> Value {
+fn config(gateway: &Gateway, options: &Options) -> Value {
     let chain: Value = gateway
         .policies
         .iter()
         .filter_map(|policy| serde_json::to_value(policy).ok())
         .map(|policy| policy["kind"].clone())
         .collect();
-    json!({
+    let mut config = json!({
         "pack": {"name": gateway.pack.name, "version": gateway.pack.version, "enabled": gateway.pack.enabled},
         "policies": {"chain": chain},
         "providers": {
@@ -173,7 +184,11 @@ fn config(gateway: &Gateway) -> Value {
             "latency": gateway.routing.latency,
             "targets": gateway.targets.iter().map(target).collect::<Value>(),
         },
-    })
+    });
+    if let Some(generation) = options.generation {
+        config["generation"] = json!(generation);
+    }
+    config
 }
 
 fn target(target: &Target) -> Value {

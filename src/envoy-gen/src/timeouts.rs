@@ -36,7 +36,7 @@ pub(crate) fn wait_seconds(gateway: &Gateway) -> u32 {
 }
 
 /// What the listener grants: every attempt on every target ends before.
-pub(crate) fn exchange_seconds(gateway: &Gateway) -> u32 {
+pub fn exchange_seconds(gateway: &Gateway) -> u32 {
     let longest = |target: &Target| target.timeout_seconds.max(target.stream_timeout_seconds);
     let once: u32 = gateway
         .targets

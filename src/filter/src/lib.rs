@@ -23,6 +23,7 @@ mod history;
 mod hold;
 mod hop_stream;
 mod host;
+mod machine;
 mod plugin;
 mod policy_stream;
 mod probes;

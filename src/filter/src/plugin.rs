@@ -17,6 +17,7 @@ use crate::{
     hold::Hold,
     hop_stream::HopStream,
     host::{self, Counter, Histogram},
+    machine,
     policy_stream::{Metrics, PolicyStream},
     probes::Probes,
     shared,
@@ -46,7 +47,6 @@ impl Plugin {
     fn start(&mut self, config: FilterConfig) -> Result<(), String> {
         let engine = Engine::new(config)?;
         let config = engine.config();
-        let (now, random) = (host::now_us(), random());
         let limit = usize::try_from(config.held_bytes).unwrap_or(usize::MAX);
         shared::prepare(config, &new_key::<32>());
         // Without it ids could be guessed from their hashes.
@@ -61,11 +61,10 @@ impl Plugin {
         });
         self.history = Some(History::new(new_key(), engine.config().history_bytes));
         self.engine = Some(Arc::new(engine));
-        self.exchanges = Some(Rc::new(Exchanges::new(random)));
-        self.held = Some(Rc::new(RefCell::new(Held::new(limit))));
+        self.exchanges = Some(machine::exchanges());
+        self.held = Some(machine::held(limit));
         self.ids = Some(Rc::new(CallerIds::new(secret)));
-        let chain_id = format!("{now:x}-{random:016x}");
-        self.events = Some(Rc::new(RefCell::new(EventChain::new(chain_id))));
+        self.events = Some(machine::events());
         Ok(())
     }
 }
@@ -171,7 +170,7 @@ fn wake(alarms: &RefCell<Alarms>) {
 }
 
 /// A random number, from a random seed of the standard library.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(host::now_us())
 }

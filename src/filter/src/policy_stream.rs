@@ -6,7 +6,7 @@ use kt_policy::{
     BodyShape, BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType,
     Opening, Page, Patch, StreamStep, Target,
     event::{self, EventChain, Facts},
-    internal_header, media_type, order_cluster,
+    internal_header, is_token, media_type, order_cluster,
 };
 use kt_routing::{
     Around, Attempt, Details, Direct, Failure, NoAnswer, choose::Choice, plain_words,
@@ -29,6 +29,9 @@ use crate::{
 /// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
 /// beyond it the connection is cut.
 const MAX_SWALLOWED: usize = 256 * 1024;
+
+/// Answered by Envoy; the filter sees it only to ask for the gateway's token.
+const MODELS: &str = "/v1/models";
 
 /// The account of what a stream holds is kept in steps, so that most of its events do not change it.
 const FOOTPRINT_STEP: usize = 4 * 1024;
@@ -125,6 +128,15 @@ impl PolicyStream {
             host::reset_response();
         }
         Action::Pause
+    }
+
+    /// Whether the request carries the gateway's token, if there is one.
+    fn is_let_in(&self) -> bool {
+        let token = &self.exchange.engine().config().token_sha256;
+        token.as_ref().is_none_or(|sha256| {
+            let authorization = self.head.get("authorization").unwrap_or_default();
+            is_token(&authorization, sha256)
+        })
     }
 
     /// Answers a page for operators, which is no exchange.
@@ -486,10 +498,21 @@ impl HttpContext for PolicyStream {
         if let Some(page) = Page::of_path(&path) {
             return self.show(page);
         }
-        let Some(endpoint) = Endpoint::of_path(&path) else {
+        let endpoint = Endpoint::of_path(&path);
+        if let Some(endpoint) = endpoint {
+            self.exchange.at(endpoint);
+        }
+        if !self.is_let_in() {
+            return self.reply(ErrorReply::wrong_token());
+        }
+        if endpoint.is_none() && path.split('?').next() == Some(MODELS) {
+            self.mode = Mode::Pass;
+            self.is_page = true;
+            return Action::Continue;
+        }
+        if endpoint.is_none() {
             return self.fail_closed();
-        };
-        self.exchange.at(endpoint);
+        }
         if self.head.is_encoded() {
             return self.reply(ErrorReply::unsupported_encoding(
                 "Compressed request bodies cannot be inspected; send plain JSON",

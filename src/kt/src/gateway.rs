@@ -4,6 +4,7 @@ mod ability;
 mod folder;
 mod health;
 mod memory;
+mod reload;
 mod supervise;
 
 use std::{
@@ -16,10 +17,11 @@ use std::{
 
 use clap::{Args, Subcommand};
 use kt_config::Gateway;
-use kt_envoy_gen::{Address, Options, Shape, bootstrap_yaml};
+use kt_envoy_gen::{Address, BOOTSTRAP, Options, Shape};
 
 use crate::Failure;
 use folder::Folder;
+use reload::Reload;
 use supervise::{Envoy, supervise};
 
 /// Where certificate bundles lie on common systems.
@@ -50,6 +52,9 @@ pub(crate) struct Run {
     /// The filter module [default: `keeptrusts.wasm` beside this program].
     #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
+    /// How long running exchanges may take to end on SIGTERM, in seconds; a second signal ends them at once.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    drain_seconds: u64,
     #[command(flatten)]
     shape: Shape,
 }
@@ -62,32 +67,46 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
 }
 
 fn run_gateway(run: &Run) -> Result<ExitCode, Failure> {
-    let gateway = available(load(&run.policy_config)?)?;
-    let options = options(run)?;
-    check_free(&run.shape.listen, "--listen")?;
-    check_free(&run.shape.admin, "--admin")?;
     let folder = Folder::create()?;
-    let bootstrap = folder.write("envoy.yaml", &bootstrap_yaml(&gateway, &options))?;
-    let envoy = envoy(run, &options, &bootstrap)?;
+    let options = Options {
+        folder: folder.path().display().to_string(),
+        generation: Some(1),
+        ..options(run)?
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime =
         runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
-    runtime.block_on(supervise(&envoy, |after| announce(run, &gateway, after)))
+    runtime.block_on(async {
+        let mut reload = Reload::begin(&run.policy_config, folder.path(), options.clone())?;
+        check_free(&run.shape.listen, "--listen")?;
+        check_free(&run.shape.admin, "--admin")?;
+        let envoy = envoy(run, &options, &folder.path().join(BOOTSTRAP))?;
+        supervise(&envoy, &mut reload, |gateway, after| {
+            announce(run, gateway, after);
+        })
+        .await
+    })
 }
 
 /// Reads the policy file and prints its warnings.
 pub(crate) fn load(path: &Path) -> Result<Gateway, Failure> {
+    let source = fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("error: cannot read {}: {error}", path.display()))
+    })?;
+    load_text(path, &source)
+}
+
+/// Reads the text of the policy file at `path` and prints its warnings.
+fn load_text(path: &Path, source: &str) -> Result<Gateway, Failure> {
     let file = path.display().to_string();
-    let source = fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("error: cannot read {file}: {error}")))?;
-    match kt_config::load(&source) {
+    match kt_config::load(source) {
         Ok((gateway, warnings)) => {
-            eprint!("{}", warnings.render(&file, &source));
+            eprint!("{}", warnings.render(&file, source));
             Ok(gateway)
         }
-        Err(report) => Err(Failure::problem(report.render(&file, &source))),
+        Err(report) => Err(Failure::problem(report.render(&file, source))),
     }
 }
 
@@ -151,6 +170,10 @@ fn options(run: &Run) -> Result<Options, Failure> {
         ca_file: ca_file.map_or(defaults.ca_file, |path| (*path).to_owned()),
         memory_bytes: memory::budget(),
         workers: cores,
+        token_sha256: run
+            .shape
+            .token_sha256()
+            .map_err(|reason| Failure::usage(format!("error: {reason}")))?,
         ..Options::default()
     });
     Ok(Options {
@@ -211,6 +234,7 @@ fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
 fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failure> {
     let workers = options.workers.to_string();
     let bootstrap = bootstrap.display().to_string();
+    let drain = run.drain_seconds.to_string();
     let arguments = [
         "-c",
         &bootstrap,
@@ -224,6 +248,11 @@ fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failur
         "--component-log-level",
         "main:error",
         "--disable-hot-restart",
+        // Whoever is connected at the end is told at once that this connection ends.
+        "--drain-strategy",
+        "immediate",
+        "--drain-time-s",
+        &drain,
     ];
     let binary = envoy_binary(run)?;
     ability::check_version(&binary)?;
@@ -232,26 +261,35 @@ fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failur
         arguments: arguments.map(str::to_owned).into(),
         admin: run.shape.admin.clone(),
         event_log: options.event_log.clone(),
+        drain: Duration::from_secs(run.drain_seconds),
     })
 }
 
 fn announce(run: &Run, gateway: &Gateway, after: Duration) {
-    let targets: Vec<&str> = gateway
-        .targets
-        .iter()
-        .map(|target| target.id.as_str())
-        .collect();
     println!(
         "Loaded declarative config {}@{}",
         gateway.pack.name, gateway.pack.version
     );
     println!(
-        "Keeptrusts gateway ready on http://{} after {:.1} s: {} policies, strategy {}, targets {}",
+        "Keeptrusts gateway ready on http://{} after {:.1} s: {}",
         run.shape.listen,
         after.as_secs_f64(),
+        describe(gateway)
+    );
+    supervise::flush();
+}
+
+/// What a gateway does, in a line.
+fn describe(gateway: &Gateway) -> String {
+    let targets: Vec<&str> = gateway
+        .targets
+        .iter()
+        .map(|target| target.id.as_str())
+        .collect();
+    format!(
+        "{} policies, strategy {}, targets {}",
         gateway.policies.len(),
         gateway.routing.strategy.name(),
         targets.join(", ")
-    );
-    supervise::flush();
+    )
 }

@@ -128,6 +128,18 @@ impl ErrorReply {
         }
     }
 
+    /// The request does not carry the gateway's token: 401.
+    pub fn wrong_token() -> Self {
+        Self {
+            status: 401,
+            kind: "authentication_error",
+            code: "invalid_api_key",
+            policy: None,
+            message: "Send the token of this gateway as `Authorization: Bearer …`".to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+
     /// The provider failed, or its answer cannot be inspected: 502.
     pub fn upstream_failed(message: &str) -> Self {
         Self {

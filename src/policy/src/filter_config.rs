@@ -160,6 +160,9 @@ pub struct FilterConfig {
     /// attempts. Streams then get this limit for the whole exchange, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct_stream_total_ms: Option<u64>,
+    /// SHA-256 of the token that every request must carry; absent: nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_sha256: Option<String>,
     /// Whether each attempt gets its target's model. If not, all targets have the same one, and the policy filter sets
     /// it.
     pub model_per_attempt: bool,

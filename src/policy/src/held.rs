@@ -52,6 +52,11 @@ impl Held {
         }
     }
 
+    /// Changes the limit. What is held already stays.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Says that `exchange` holds `bytes` now. Exchanges have growing numbers.
     pub fn hold(
         &mut self,

@@ -58,6 +58,7 @@ pub mod quality;
 pub mod splice;
 pub mod sse;
 mod tally;
+mod token;
 mod verdict;
 
 pub use body_shape::BodyShape;
@@ -83,4 +84,5 @@ pub use pages::{Page, PageReply};
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};
 pub use splice::Patch;
 pub use tally::{Finding, MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally};
+pub use token::{is_token, token_sha256};
 pub use verdict::{Phase, StopAction, Verdict};

@@ -3,9 +3,9 @@
 use std::{
     env, fs,
     hash::{BuildHasher as _, RandomState},
-    io::{self, Write as _},
+    io,
     os::unix::fs::DirBuilderExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::Failure;
@@ -26,14 +26,9 @@ impl Folder {
         })
     }
 
-    /// Writes a file into it.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
-        let path = self.0.join(name);
-        let written = fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| {
-            Failure::usage(format!("error: cannot write {}: {error}", path.display()))
-        })?;
-        Ok(path)
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -17,8 +17,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::ability;
+use super::{ability, reload::Reload};
 use crate::{Failure, launch};
+use kt_config::Gateway;
 
 /// Envoy answers well within this, or something is wrong.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -29,6 +30,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// An Envoy that served for so long died of something new.
 const STABLE: Duration = Duration::from_mins(1);
+/// How often is looked whether exchanges still run.
+const IDLE_PERIOD: Duration = Duration::from_millis(200);
+/// Where Envoy tells everything that it counts, and no more than that.
+const STATISTICS: &str = "/stats/prometheus";
+const MOST_STATISTICS: u64 = 32 << 20;
 /// How often is looked whether events could be written.
 const LOOK_PERIOD: Duration = Duration::from_secs(2);
 
@@ -42,6 +48,8 @@ pub(super) struct Envoy {
     pub(super) admin: Address,
     /// Where it writes events.
     pub(super) event_log: String,
+    /// What running exchanges get to end by themselves.
+    pub(super) drain: Duration,
 }
 
 /// Why the watch over one Envoy ended.
@@ -80,7 +88,8 @@ impl Signals {
 /// Runs Envoy until a signal asks for the end. `announce` is told once, when it serves for the first time.
 pub(super) async fn supervise(
     envoy: &Envoy,
-    announce: impl Fn(Duration),
+    reload: &mut Reload,
+    announce: impl Fn(&Gateway, Duration),
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new()?;
     let mut has_served = false;
@@ -90,17 +99,22 @@ pub(super) async fn supervise(
         let mut child = envoy.start()?;
         let mut is_first = !has_served;
         let end = envoy
-            .watch(&mut child, &mut signals, |after| {
+            .watch(&mut child, &mut signals, reload, |gateway, after| {
                 has_served = true;
                 if std::mem::take(&mut is_first) {
-                    announce(after);
+                    announce(gateway, after);
                 } else {
                     eprintln!("Envoy serves again after {:.1} s", after.as_secs_f64());
                 }
             })
             .await;
         let words = match end {
-            End::Asked => return stop(child).await,
+            End::Asked => {
+                if has_served {
+                    envoy.drain(&mut child, &mut signals, reload).await;
+                }
+                return stop(child).await;
+            }
             End::Died(status) => format!("Envoy ended by itself ({status})"),
             End::NotReady => {
                 let _ = stop(child).await;
@@ -126,6 +140,7 @@ pub(super) async fn supervise(
             return Ok(ExitCode::SUCCESS);
         }
         wait = (wait * 2).min(LONGEST_WAIT);
+        reload.restore()?;
     }
 }
 
@@ -157,7 +172,8 @@ impl Envoy {
         &self,
         child: &mut Child,
         signals: &mut Signals,
-        mut is_ready: impl FnMut(Duration),
+        reload: &mut Reload,
+        mut is_ready: impl FnMut(&Gateway, Duration),
     ) -> End {
         let started = Instant::now();
         tokio::select! {
@@ -165,11 +181,38 @@ impl Envoy {
             () = signals.any() => return End::Asked,
             ready = self.wait_until_ready() => if !ready { return End::NotReady },
         }
-        is_ready(started.elapsed());
+        is_ready(reload.gateway(), started.elapsed());
         tokio::select! {
             ended = child.wait() => End::Died(ended.unwrap_or_default()),
             () = signals.any() => End::Asked,
             () = self.watch_events() => End::NotReady,
+            () = reload.follow() => End::NotReady,
+        }
+    }
+
+    /// Lets running exchanges end, for a while. New connections are refused from the beginning.
+    async fn drain(&self, child: &mut Child, signals: &mut Signals, reload: &mut Reload) {
+        if let Err(failure) = reload.close() {
+            eprintln!("{}", failure.message);
+            return;
+        }
+        tokio::select! {
+            _ = child.wait() => {}
+            () = signals.any() => eprintln!("a second signal: running exchanges are cut"),
+            done = timeout(self.drain, self.wait_until_idle()) => if done.is_err() {
+                eprintln!("exchanges still run after {} s; they are cut", self.drain.as_secs());
+            },
+        }
+    }
+
+    async fn wait_until_idle(&self) {
+        loop {
+            // Envoy looks at its files when it is told of a change, which takes it a moment.
+            sleep(IDLE_PERIOD).await;
+            let answer = self.ask(STATISTICS).await;
+            if answer.is_ok_and(|answer| running(&answer) == Some(0)) {
+                return;
+            }
         }
     }
 
@@ -211,7 +254,10 @@ impl Envoy {
                 format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await?;
             let mut answer = String::new();
-            stream.take(4096).read_to_string(&mut answer).await?;
+            stream
+                .take(MOST_STATISTICS)
+                .read_to_string(&mut answer)
+                .await?;
             Ok(answer)
         };
         timeout(Duration::from_secs(5), asked).await?
@@ -222,6 +268,14 @@ fn failed_writes(answer: &str) -> Option<u64> {
     let line = answer
         .lines()
         .find_map(|line| line.strip_prefix("filesystem.write_failed: "))?;
+    line.trim().parse().ok()
+}
+
+/// How many exchanges run through the listener for clients.
+fn running(statistics: &str) -> Option<u64> {
+    let line = statistics.lines().find_map(|line| {
+        line.strip_prefix("envoy_http_downstream_rq_active{envoy_http_conn_manager_prefix=\"kt\"}")
+    })?;
     line.trim().parse().ok()
 }
 
