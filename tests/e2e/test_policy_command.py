@@ -57,7 +57,15 @@ def test_replay_judges_answers_and_counts(config, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(policy_config(target("a", "http://127.0.0.1:1"), pii="block"))
     _, output, _ = kt("replay", "--file", config, "--against", other, transcripts)
-    assert output.splitlines()[0] == "1: redact pii_detected -> block pii_detected"
+    table = output.splitlines()
+    assert table[:2] == ["newly blocked: 1", "  1  redact pii_detected -> block pii_detected"]
+    assert table[2:5] == ["newly allowed: 0", "changed redactions: 0", "other changes: 0"]
+    _, output, _ = kt("replay", "--file", other, "--against", config, transcripts)
+    assert output.splitlines()[:3] == ["newly blocked: 0", "newly allowed: 1", "  1  block pii_detected -> redact pii_detected"]
+    narrow = tmp_path / "narrow.yaml"
+    narrow.write_text(policy_config(target("a", "http://127.0.0.1:1")).replace("action: redact", "action: redact\n    entities: [PHONE]"))
+    _, output, _ = kt("replay", "--file", config, "--against", narrow, transcripts)
+    assert "changed redactions: 1" in output and "bob" not in output
 
 
 def test_explain(config):

@@ -1,6 +1,7 @@
 //! `kt policy`: work with policy files without Envoy.
 
 mod judge;
+mod review;
 mod test;
 
 use std::{

@@ -18,6 +18,7 @@ use kt_policy::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::review::{Review, Said};
 use crate::{Failure, gateway::load};
 
 /// Arguments of `kt policy explain`.
@@ -123,6 +124,7 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
     let second = arguments.against.as_deref().map(engine).transpose()?;
     let text = read(&arguments.transcripts)?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut review = Review::default();
     for (number, recorded) in text
         .lines()
         .enumerate()
@@ -130,19 +132,29 @@ pub(crate) fn replay(arguments: &Replay) -> Result<ExitCode, Failure> {
     {
         let place = format!("{}:{}", arguments.transcripts.display(), number + 1);
         let transcript = parse(recorded, &place)?;
-        let judged = judge(&first, &transcript);
+        let (judged, redactions) = judge(&first, &transcript);
         if arguments.json {
             println!("{judged}");
             continue;
         }
         let verdict = decision(&judged);
         if let Some(other) = &second {
-            let differs = decision(&judge(other, &transcript));
-            if differs != verdict {
-                println!("{}: {verdict} -> {differs}", transcript.id);
-            }
+            let (others, other_redactions) = judge(other, &transcript);
+            let said = |judged, redactions| Said {
+                judged,
+                decision: decision(judged),
+                redactions,
+            };
+            review.compare(
+                &transcript.id,
+                &said(&judged, redactions),
+                &said(&others, other_redactions),
+            );
         }
         *counts.entry(verdict).or_default() += 1;
+    }
+    if second.is_some() {
+        print!("{}", review.render());
     }
     for (verdict, count) in counts {
         println!("{count:>8}  {verdict}");
@@ -162,8 +174,8 @@ fn parse(recorded: &str, place: &str) -> Result<Transcript, Failure> {
     Ok(transcript)
 }
 
-/// Judges one conversation as the gateway would: the answer only if the request may go on.
-fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> Value {
+/// Judges one conversation as the gateway would: the answer only if the request may go on. Also says what was replaced.
+fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> (Value, Vec<String>) {
     let text = transcript.text.as_deref().unwrap_or_default();
     let messages = transcript
         .messages
@@ -180,7 +192,14 @@ fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> Value {
                 .as_bytes(),
         );
     }
-    line(&transcript.id, &exchange)
+    let redactions = exchange.tally().redactions().iter();
+    let replaced = redactions.map(|redaction| {
+        format!(
+            "{} {}..{}",
+            redaction.category, redaction.start, redaction.end
+        )
+    });
+    (line(&transcript.id, &exchange), replaced.collect())
 }
 
 /// One line of `--json`.
