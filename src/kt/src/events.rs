@@ -3,6 +3,7 @@
 mod chain;
 mod export;
 mod log;
+mod seals;
 mod stats;
 mod tail;
 mod verify;

@@ -5,6 +5,7 @@ mod folder;
 mod health;
 mod memory;
 mod reload;
+mod sealer;
 mod supervise;
 
 use std::{
@@ -22,6 +23,7 @@ use kt_envoy_gen::{Address, BOOTSTRAP, Options, Shape};
 use crate::Failure;
 use folder::Folder;
 use reload::Reload;
+pub(crate) use sealer::seals_of;
 use supervise::{Envoy, supervise};
 
 /// Where certificate bundles lie on common systems.
@@ -82,6 +84,8 @@ fn run_gateway(run: &Run) -> Result<ExitCode, Failure> {
         let mut reload = Reload::begin(&run.policy_config, folder.path(), options.clone())?;
         check_free(&run.shape.listen, "--listen")?;
         check_free(&run.shape.admin, "--admin")?;
+        // Ends, with a last seal, after Envoy has.
+        let _sealing = sealer::start(&options.event_log, &run.policy_config)?;
         let envoy = envoy(run, &options, &folder.path().join(BOOTSTRAP))?;
         supervise(&envoy, &mut reload, |gateway, after| {
             announce(run, gateway, after);

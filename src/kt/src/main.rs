@@ -12,6 +12,7 @@ mod import;
 mod launch;
 mod mock_provider;
 mod policy;
+mod seal;
 
 use std::process::ExitCode;
 

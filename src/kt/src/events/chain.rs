@@ -57,6 +57,8 @@ struct Chain {
     seen: Vec<[u8; 8]>,
     /// Sequence number of the first of `seen`.
     first: u64,
+    /// Where a checkpoint says that the chain was, until an entry from there on was met.
+    remembered: Option<Head>,
 }
 
 impl Chains {
@@ -67,6 +69,7 @@ impl Chains {
             hash: head.hash.clone(),
             seen: vec![short(&head.hash)],
             first: head.seq,
+            remembered: Some(head.clone()),
         };
         Self {
             known: heads
@@ -127,6 +130,7 @@ impl Chains {
             hash: "0".repeat(64),
             seen: Vec::new(),
             first: 0,
+            remembered: None,
         });
         if let Some((kind, message)) = chain.place(seq, &prev_hash, &hash) {
             report(kind, format!("{message} (chain {id})"));
@@ -137,6 +141,24 @@ impl Chains {
 impl Chain {
     /// Takes an entry; says what is wrong with its place.
     fn place(&mut self, seq: u64, prev_hash: &str, hash: &str) -> Option<(&'static str, String)> {
+        if let Some(head) = self.remembered.clone() {
+            if seq <= head.seq && self.next > head.seq {
+                // Entries from before the checkpoint are still there: they have to lead to it.
+                (self.next, self.first) = (seq, seq);
+                self.seen.clear();
+                prev_hash.clone_into(&mut self.hash);
+            }
+            if seq >= head.seq {
+                self.remembered = None;
+            }
+            if seq == head.seq && hash != head.hash {
+                self.next = seq.saturating_add(1);
+                self.seen.push(short(hash));
+                hash.clone_into(&mut self.hash);
+                let words = format!("entry {seq} is not the one that the checkpoint remembers");
+                return Some(("forked", words));
+            }
+        }
         if seq < self.next {
             let known = seq
                 .checked_sub(self.first)
@@ -183,6 +205,28 @@ fn short(hash: &str) -> [u8; 8] {
         *to = from;
     }
     short
+}
+
+impl Chains {
+    /// Says which chains end before the checkpoint.
+    pub(super) fn end(&mut self) {
+        for (id, chain) in &self.known {
+            let Some(head) = &chain.remembered else {
+                continue;
+            };
+            if chain.next <= head.seq {
+                self.problems.push(Problem {
+                    place: None,
+                    kind: "cut-off",
+                    message: format!(
+                        "the chain ends with entry {}, before entry {} that the checkpoint remembers (chain {id})",
+                        chain.next - 1,
+                        head.seq
+                    ),
+                });
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -279,6 +323,31 @@ mod tests {
         let mut chains = Chains::default();
         chains.take(b"{\"verdict\":", false, &|| "1".to_owned());
         assert_eq!(chains.problems[0].kind, "truncated");
+    }
+
+    #[test]
+    fn entries_before_a_checkpoint_lead_to_it() {
+        let lines = log("a", 6);
+        let mut first = Chains::default();
+        for line in &lines[..4] {
+            first.take(line.as_bytes(), true, &String::new);
+        }
+        let heads = first.heads();
+        for start in 0..=4 {
+            assert_eq!(
+                checked(Chains::since(&heads), &lines[start..]),
+                [],
+                "{start}"
+            );
+        }
+        let mut cut = Chains::since(&heads);
+        cut.take(lines[0].as_bytes(), true, &String::new);
+        cut.take(lines[1].as_bytes(), true, &String::new);
+        cut.end();
+        assert_eq!(cut.problems[0].kind, "cut-off");
+        let mut deleted = Chains::since(&heads);
+        deleted.end();
+        assert_eq!(deleted.problems, []);
     }
 
     #[test]
