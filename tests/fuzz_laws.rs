@@ -27,7 +27,7 @@ static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| engine(&serde_json::json
 /// An engine with all policies and entities, and these patterns of users.
 fn engine(patterns: &serde_json::Value) -> Arc<Engine> {
     let config = r#"{
-        "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
+        "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "fuzz", "version": "1.0.0"},
         "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},

@@ -42,5 +42,5 @@ pub(crate) fn file(chain: &[&str], provider: u16) -> String {
 pub(crate) fn of(chain: &[&str]) -> Result<Vec<PolicyConfig>, String> {
     let loaded = kt_config::load(&file(chain, 1));
     let (gateway, _) = loaded.map_err(|_| "the bench's own policy file is wrong")?;
-    Ok(gateway.policies)
+    Ok(gateway.policies.chain)
 }

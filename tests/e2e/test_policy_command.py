@@ -43,7 +43,7 @@ def test_replay_agrees_with_the_gateway(pair, config, tmp_path):
     assert set(judged["clean"]) == {"id", "verdict", "reason_code", "policy", "policy_results", "findings"}
     assert judged["injection"]["policy_results"][0] == {
         "kind": "prompt-injection", "phase": "input", "verdict": "block", "score": pytest.approx(0.9, abs=0.01), "reason_code": "prompt_injection.detected",
-        "categories": ["instruction_override"],
+        "categories": ["instruction_override", "model"],
     }  # fmt: skip
 
 
@@ -66,6 +66,10 @@ def test_replay_judges_answers_and_counts(config, tmp_path):
     narrow.write_text(policy_config(target("a", "http://127.0.0.1:1")).replace("action: redact", "action: redact\n    entities: [PHONE]"))
     _, output, _ = kt("replay", "--file", config, "--against", narrow, transcripts)
     assert "changed redactions: 1" in output and "bob" not in output
+    monitor = tmp_path / "monitor.yaml"
+    monitor.write_text(other.read_text().replace("action: block", "action: block\n    mode: monitor", 2))
+    _, output, _ = kt("replay", "--file", monitor, transcripts)
+    assert "would: block pii_detected" in output and output.split()[0] == "1"
 
 
 def test_explain(config):

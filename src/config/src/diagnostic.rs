@@ -181,6 +181,25 @@ impl Report {
         self.seen.map(|seen| *seen).unwrap_or_default()
     }
 
+    /// Takes over what another report found.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.diagnostics.extend(other.diagnostics);
+    }
+
+    /// Takes over the errors of another report at places where none is known: what is wrong in two pieces together.
+    pub(crate) fn add_new(&mut self, other: Self) {
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        for found in other.diagnostics.into_iter().filter(is_error) {
+            let is_known = self
+                .diagnostics
+                .iter()
+                .any(|known| known.position == found.position);
+            if !is_known {
+                self.diagnostics.push(found);
+            }
+        }
+    }
+
     pub(crate) fn sort(&mut self) {
         self.diagnostics
             .sort_by_key(|diagnostic| (diagnostic.position, diagnostic.code));
@@ -230,7 +249,9 @@ fn excerpt(line: &str, start: usize, width: usize) -> String {
 
 /// Whether the line of a problem at `path` may hold a key that somebody pasted.
 fn may_hold_a_secret(path: &str) -> bool {
-    path.contains("api_key") || path.contains("secret_key_ref")
+    ["api_key", "secret_key_ref", "consumers["]
+        .iter()
+        .any(|place| path.contains(place))
 }
 
 fn render_one(diagnostic: &Diagnostic, file: &str, lines: &[&str], out: &mut String) {

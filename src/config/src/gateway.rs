@@ -1,8 +1,10 @@
 //! What a policy file means. These types hold no value that would have to be checked again.
 
-use kt_policy::{PolicyConfig, Pricing, Verdict};
+use kt_policy::{Access, Pricing, Verdict};
 use kt_routing::{HealthProbe, Routing};
 use serde_json::Value as Json;
+
+use crate::policies::Policies;
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +12,9 @@ pub struct Gateway {
     /// `pack`
     pub pack: Pack,
     /// `policies.chain` with the settings of `policy`. Empty when the pack is disabled.
-    pub policies: Vec<PolicyConfig>,
+    pub policies: Policies,
+    /// `routes`, `consumers` and `model_groups`.
+    pub access: Access,
     /// All of `providers` but the targets and `stream`.
     pub routing: Routing,
     /// `providers.stream.max_event_bytes`

@@ -8,6 +8,7 @@
 //! The YAML library is used for its events only and is known to the [`yaml`] module alone: a deserialiser stops
 //! at the first problem, and a person who mends a file wants all of them.
 
+mod access;
 mod diagnostic;
 mod fields;
 mod gateway;
@@ -24,6 +25,7 @@ mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
 pub use gateway::{BaseUrl, Expected, Gateway, Pack, Target, TestCase};
+pub use policies::Policies;
 pub use provider::{Provider, provider};
 pub use schema::{json_schema, reference};
 

@@ -4,10 +4,12 @@ use kt_policy::{PolicyConfig, policies::quality_scorer::FailureAction};
 use kt_routing::QualityFailure;
 
 use crate::{
+    access,
     diagnostic::{Code, Report},
     fields::{Fields, Unsupported},
     gateway::{Gateway, Pack},
-    policies, providers, testing,
+    policies::{self, Policies},
+    providers, testing,
     yaml::{Node, Value},
 };
 
@@ -20,9 +22,6 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
     ("token_rate_limit", REMOVE),
     ("rate_limits", REMOVE),
     ("size_limits", REMOVE),
-    ("routes", REMOVE),
-    ("consumer_groups", REMOVE),
-    ("model_groups", REMOVE),
     ("provider_fallback", "use `providers.strategy: fallback`"),
     ("provider_routing", "use `providers.strategy`"),
     ("callbacks", REMOVE),
@@ -59,14 +58,21 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     }
     let mut fields = Fields::of(root, "", report)?;
     let pack = pack(&mut fields, report);
-    let chain = policies::chain(&mut fields, report);
+    let sections = access::sections(&mut fields, report);
+    let chain = policies::chain(&mut fields, &sections.kinds(), report);
     let providers = providers::providers(&mut fields, report);
     let tests = testing::cases(&mut fields, report);
     let fields_position = fields.key_position("policy");
+    let settings = fields.get("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
     let (pack, policies, (mut routing, max_event_bytes, targets)) = (pack?, chain?, providers?);
-    let policies = if pack.enabled { policies } else { Vec::new() };
-    routing.quality = policies.iter().find_map(asks_again);
+    let policies = if pack.enabled {
+        policies
+    } else {
+        Policies::default()
+    };
+    let access = sections.resolve(settings, &policies, &targets, pack.enabled, report);
+    routing.quality = policies.enforced().find_map(asks_again);
     if routing.quality == Some(QualityFailure::Fallback) && targets.len() < 2 {
         let path = "policy.quality-scorer.failure_action";
         let message = format!(
@@ -83,6 +89,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     Some(Gateway {
         pack,
         policies,
+        access,
         routing,
         max_event_bytes,
         targets,

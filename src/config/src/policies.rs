@@ -1,6 +1,7 @@
 //! `policies.chain` and `policy.<kind>`.
 
 mod audit_logger;
+mod controls;
 mod dlp_filter;
 mod patterns;
 mod pii_detector;
@@ -8,12 +9,12 @@ mod prompt_injection;
 mod quality_scorer;
 mod safety_filter;
 
-use kt_policy::{PolicyConfig, PolicyKind, StopAction};
+use kt_policy::{Control, Controls, PolicyConfig, PolicyKind, StopAction};
 
 use crate::{
     diagnostic::{Code, Position, Report},
     fields::{Fields, Unsupported, closest, join, wrong_type},
-    yaml::{Node, Scalar, Value},
+    yaml::{Entry, Node, Scalar, Value},
 };
 
 /// Kinds of the product that this gateway does not enforce.
@@ -53,11 +54,32 @@ const UNSUPPORTED_KINDS: &[&str] = &[
 
 const REMOVE: &str = "remove it; nothing would enforce it";
 
-/// Reads the chain and the settings of its policies.
-pub(crate) fn chain(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<PolicyConfig>> {
+/// Policies in their order, and how far they are switched on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Policies {
+    /// With their settings.
+    pub chain: Vec<PolicyConfig>,
+    /// Beside their own settings.
+    pub controls: Controls,
+}
+
+impl Policies {
+    /// The policies that act.
+    pub fn enforced(&self) -> impl Iterator<Item = &PolicyConfig> {
+        let chain = self.chain.iter();
+        chain.filter(|policy| !self.controls.is_monitored(policy.kind()))
+    }
+}
+
+/// Reads the chain and the settings of its policies. `elsewhere` are those of other chains.
+pub(crate) fn chain(
+    root: &mut Fields<'_>,
+    elsewhere: &[PolicyKind],
+    report: &mut Report,
+) -> Option<Policies> {
     let kinds = kinds(root, report);
     let mut blocks = root.mapping("policy", report);
-    let mut chain = Vec::new();
+    let mut policies = Policies::default();
     for (kind, position) in kinds.iter().flatten() {
         let settings = blocks
             .as_mut()
@@ -75,21 +97,25 @@ pub(crate) fn chain(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<Po
                 format!("add `policy.{}`", kind.name()),
             );
         }
-        chain.push(policy(*kind, settings, report));
+        let (policy, control) = policy(*kind, settings, report);
+        policies.chain.push(policy);
+        policies.controls.set(*kind, control);
     }
     if let Some(mut blocks) = blocks {
         for kind in PolicyKind::ALL {
             let is_listed = kinds.iter().flatten().any(|(listed, _)| *listed == kind);
             if let Some(node) = blocks.get(kind.name()).filter(|_| !is_listed) {
                 let path = blocks.path_of(kind.name());
-                let message = format!("`{path}` has settings and never runs");
-                report.warning(
-                    Code::NoEffect,
-                    &path,
-                    blocks.key_position(kind.name()),
-                    message,
-                    format!("add `{}` to `policies.chain`", kind.name()),
-                );
+                if !elsewhere.contains(&kind) {
+                    let message = format!("`{path}` has settings and never runs");
+                    report.warning(
+                        Code::NoEffect,
+                        &path,
+                        blocks.key_position(kind.name()),
+                        message,
+                        format!("add `{}` to `policies.chain`", kind.name()),
+                    );
+                }
                 policy(kind, Fields::of(node, &path, report), report);
             }
         }
@@ -99,7 +125,7 @@ pub(crate) fn chain(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<Po
             .collect();
         blocks.finish(&unsupported, report);
     }
-    kinds.map(|_| chain)
+    kinds.map(|_| policies)
 }
 
 fn kinds(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<(PolicyKind, Position)>> {
@@ -117,7 +143,23 @@ fn kinds(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<(PolicyKind, 
         return None;
     }
     let nodes = policies.list("chain", report).unwrap_or_default();
-    let path = policies.path_of("chain");
+    let kinds = kinds_of(nodes, &policies.path_of("chain"), report);
+    policies.finish(&[], report);
+    Some(kinds)
+}
+
+/// The kinds of another chain, if there is one at `key`.
+pub(crate) fn kinds_at(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    report: &mut Report,
+) -> Option<Vec<PolicyKind>> {
+    let nodes = fields.list(key, report)?;
+    let kinds = kinds_of(nodes, &fields.path_of(key), report);
+    Some(kinds.into_iter().map(|(kind, _)| kind).collect())
+}
+
+fn kinds_of(nodes: &[Node], path: &str, report: &mut Report) -> Vec<(PolicyKind, Position)> {
     let mut kinds: Vec<(PolicyKind, Position)> = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let path = format!("{path}[{index}]");
@@ -136,8 +178,67 @@ fn kinds(root: &mut Fields<'_>, report: &mut Report) -> Option<Vec<(PolicyKind, 
             kinds.push((kind, node.position));
         }
     }
-    policies.finish(&[], report);
-    Some(kinds)
+    kinds
+}
+
+/// Checks settings that are put over those of `policy`.
+pub(crate) fn check_settings(node: &Node, path: &str, report: &mut Report) {
+    let mut own = Report::default();
+    if let Some(mut blocks) = Fields::of(node, path, &mut own) {
+        for kind in PolicyKind::ALL {
+            if let Some(fields) = blocks.mapping(kind.name(), &mut own) {
+                policy(kind, Some(fields), &mut own);
+            }
+        }
+        let unsupported = UNSUPPORTED_KINDS.iter().map(|kind| (*kind, REMOVE));
+        blocks.finish(&unsupported.collect::<Vec<_>>(), &mut own);
+    }
+    report.add(own);
+}
+
+/// The policies of a chain with the settings of `base`, each of which those of `over` replace. Both were checked for themselves; what
+/// they say together is checked here.
+pub(crate) fn with_settings(
+    kinds: &[PolicyKind],
+    base: Option<&Node>,
+    over: Option<&Node>,
+    report: &mut Report,
+) -> Policies {
+    let mut policies = Policies::default();
+    for kind in kinds {
+        let (below, above) = (block(base, *kind), block(over, *kind));
+        let mut merged = below.map(<[Entry]>::to_vec).unwrap_or_default();
+        for entry in above.unwrap_or_default() {
+            merged.retain(|known| known.key != entry.key);
+            merged.push(entry.clone());
+        }
+        let node = Node {
+            value: Value::Mapping(merged),
+            position: over
+                .or(base)
+                .map_or_else(Position::default, |node| node.position),
+        };
+        let mut together = Report::default();
+        let fields = Fields::of(&node, &format!("policy.{}", kind.name()), &mut together);
+        let (settings, control) = policy(*kind, fields, &mut together);
+        policies.chain.push(settings);
+        policies.controls.set(*kind, control);
+        if above.is_some() {
+            report.add_new(together);
+        }
+    }
+    policies
+}
+
+fn block(policy: Option<&Node>, kind: PolicyKind) -> Option<&[Entry]> {
+    let Value::Mapping(blocks) = &policy?.value else {
+        return None;
+    };
+    let block = blocks.iter().find(|block| block.key == kind.name())?;
+    match &block.value.value {
+        Value::Mapping(entries) => Some(entries),
+        _ => None,
+    }
 }
 
 fn kind(node: &Node, path: &str, report: &mut Report) -> Option<PolicyKind> {
@@ -170,7 +271,16 @@ fn kind(node: &Node, path: &str, report: &mut Report) -> Option<PolicyKind> {
 }
 
 /// Reads the settings of one policy; without any, its defaults apply.
-fn policy(kind: PolicyKind, fields: Option<Fields<'_>>, report: &mut Report) -> PolicyConfig {
+fn policy(
+    kind: PolicyKind,
+    mut fields: Option<Fields<'_>>,
+    report: &mut Report,
+) -> (PolicyConfig, Control) {
+    let control = fields
+        .as_mut()
+        .filter(|_| kind != PolicyKind::AuditLogger)
+        .map(|fields| controls::read(kind, fields, report))
+        .unwrap_or_default();
     macro_rules! read {
         ($variant:ident, $module:ident) => {
             PolicyConfig::$variant(
@@ -180,14 +290,15 @@ fn policy(kind: PolicyKind, fields: Option<Fields<'_>>, report: &mut Report) -> 
             )
         };
     }
-    match kind {
+    let policy = match kind {
         PolicyKind::PromptInjection => read!(PromptInjection, prompt_injection),
         PolicyKind::PiiDetector => read!(PiiDetector, pii_detector),
         PolicyKind::DlpFilter => read!(DlpFilter, dlp_filter),
         PolicyKind::SafetyFilter => read!(SafetyFilter, safety_filter),
         PolicyKind::QualityScorer => read!(QualityScorer, quality_scorer),
         PolicyKind::AuditLogger => read!(AuditLogger, audit_logger),
-    }
+    };
+    (policy, control)
 }
 
 /// What a policy that cannot redact does.

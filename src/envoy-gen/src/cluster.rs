@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use kt_config::{Gateway, Target};
-use kt_policy::order_cluster;
+use kt_policy::order_cluster_of;
 use serde_json::{Value, json};
 
 use crate::{Options, filters, target_listener};
@@ -14,7 +14,11 @@ pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
 pub(crate) const MODULE_CLUSTER: &str = "kt_module";
 
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
-    let orders = (0..gateway.targets.len()).map(|first| order(first, gateway));
+    let all: Vec<usize> = (0..gateway.targets.len()).collect();
+    let sets = std::iter::once(&all).chain(&gateway.access.target_sets);
+    let orders = sets.enumerate().flat_map(|(number, set)| {
+        (0..set.len()).map(move |first| order(number, set, first, gateway))
+    });
     let hops = gateway.targets.iter().map(hop);
     let targets = gateway
         .targets
@@ -49,26 +53,20 @@ pub(crate) fn unlimited() -> Value {
     json!({"thresholds": [{"max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000, "max_retries": 100_000}]})
 }
 
-/// Target number `first`, then the others as they stand in the file, each as often as it may be tried. The attempt
+/// Target number `first` of a set, then the others in the order of the set, each as often as it may be tried. The attempt
 /// filter passes over what is not to be tried.
-fn order(first: usize, gateway: &Gateway) -> Value {
-    let others = gateway
-        .targets
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| *index != first);
-    let in_order = gateway
-        .targets
-        .get(first)
-        .into_iter()
-        .chain(others.map(|(_, target)| target));
+fn order(number: usize, set: &[usize], first: usize, gateway: &Gateway) -> Value {
+    let others = (0..set.len()).filter(|place| *place != first);
+    let in_order = std::iter::once(first)
+        .chain(others)
+        .filter_map(|place| gateway.targets.get(*set.get(place)?));
     let tries = usize::try_from(gateway.routing.max_attempts()).unwrap_or(1);
     let entries: Value = in_order
         .flat_map(|target| std::iter::repeat_n(json!({"name": hop_name(target)}), tries))
         .take(usize::try_from(order_len(gateway)).unwrap_or(usize::MAX))
         .collect();
     json!({
-        "name": order_cluster(first),
+        "name": order_cluster_of(number, first),
         "connect_timeout": "5s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {"name": "envoy.clusters.composite", "typed_config": {

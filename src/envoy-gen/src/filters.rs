@@ -1,7 +1,9 @@
 //! The HTTP filters, downstream and per attempt, in their order.
 
 use kt_config::{Gateway, Target};
-use kt_policy::{FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header};
+use kt_policy::{
+    Access, Controls, FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -140,6 +142,12 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
             version: gateway.pack.version.clone(),
         },
         policies: policies(role, gateway),
+        controls: if matches!(role, Role::Policy | Role::Guard) {
+            gateway.policies.controls.clone()
+        } else {
+            Controls::default()
+        },
+        access: access(role, gateway),
         fail_mode: options.fail_mode,
         unreadable: options.unreadable,
         held_bytes: memory::held_bytes_per_worker(options),
@@ -161,16 +169,28 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
     }
 }
 
+/// Who may ask for what is the policy filter's to say; the one in front of a target knows the sets of targets.
+fn access(role: Role, gateway: &Gateway) -> Access {
+    match role {
+        Role::Policy => gateway.access.clone(),
+        Role::Attempt => Access {
+            target_sets: gateway.access.target_sets.clone(),
+            ..Access::default()
+        },
+        Role::Hop | Role::Guard => Access::default(),
+    }
+}
+
 /// The policies that a filter enforces: in front of a target only the one that may ask for another answer.
 fn policies(role: Role, gateway: &Gateway) -> Vec<PolicyConfig> {
     let asks_again = |policy: &&PolicyConfig| {
         gateway.routing.quality.is_some() && matches!(policy, PolicyConfig::QualityScorer(_))
     };
     match role {
-        Role::Policy | Role::Guard => gateway.policies.clone(),
+        Role::Policy | Role::Guard => gateway.policies.chain.clone(),
         Role::Attempt => gateway
             .policies
-            .iter()
+            .enforced()
             .filter(asks_again)
             .cloned()
             .collect(),

@@ -86,7 +86,7 @@ fn refusals(form: &str, gateway: &Gateway, options: &Options) -> Vec<Refusal> {
     let stand_alone = "run the gateway on its own behind the mesh (the Helm chart, or --format bootstrap), where all of it works";
     let routing = &gateway.routing;
     let module = options.wasm.as_str();
-    let tests: [(bool, &str, &'static str); 9] = [
+    let tests: [(bool, &str, &'static str); 11] = [
         (
             gateway.targets.len() != 1,
             "`providers.targets` has several targets: a mesh form guards the way to one",
@@ -113,6 +113,16 @@ fn refusals(form: &str, gateway: &Gateway, options: &Options) -> Vec<Refusal> {
         (
             routing.quality.is_some(),
             "`policy.quality-scorer.failure_action` other than block asks for another answer",
+            stand_alone,
+        ),
+        (
+            !gateway.access.is_empty(),
+            "`routes`, `consumers` and `model_groups`: who may ask for what is decided at the gateway's own listener",
+            stand_alone,
+        ),
+        (
+            gateway.policies.controls.refuses(),
+            "`on_block: refusal`: the answer has begun by then",
             stand_alone,
         ),
         (

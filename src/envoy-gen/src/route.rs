@@ -1,7 +1,7 @@
 //! Routes: what is served, exactly; everything else is refused.
 
 use kt_config::{Gateway, Target};
-use kt_policy::{Endpoint, Page, internal_header, order_cluster};
+use kt_policy::{Endpoint, Page, access::is_below, internal_header, order_cluster};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,12 +13,17 @@ use crate::{
 };
 
 pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
-    let inspected = Endpoint::ALL
-        .into_iter()
-        .map(|endpoint| inspected(endpoint, gateway, options));
-    let pages = Page::ALL.into_iter().map(page);
+    let prefixes = prefixes(gateway);
+    let inspected = prefixes.iter().flat_map(|prefix| {
+        Endpoint::ALL
+            .into_iter()
+            .map(move |endpoint| inspected(prefix, endpoint, gateway, options))
+    });
+    let models = prefixes
+        .iter()
+        .map(|prefix| models_route(prefix, gateway, options));
+    let pages = Page::ALL.into_iter().map(page).chain(models);
     let fixed = [
-        models_answer(gateway, options),
         own_answer("/keeptrusts/config", &config(gateway, options)),
         metrics(),
         not_found(),
@@ -35,8 +40,41 @@ pub(crate) fn path_of(endpoint: Endpoint) -> String {
     format!("/v1{}", endpoint.suffix())
 }
 
+/// What stands before the paths of the API: nothing, and the prefixes of routes beyond it.
+fn prefixes(gateway: &Gateway) -> Vec<String> {
+    let routes = gateway.access.routes.iter();
+    let paths = routes.filter_map(|route| route.path.as_deref());
+    let mut prefixes: Vec<String> = paths
+        .filter(|path| !is_below(path, "/v1"))
+        .map(str::to_owned)
+        .collect();
+    prefixes.push(String::new());
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
+}
+
+/// `GET /v1/models`: the same for everybody, who may have to show a token, or what the policy filter says.
+fn models_route(prefix: &str, gateway: &Gateway, options: &Options) -> Value {
+    let path = format!("{prefix}/v1/models");
+    if !gateway.access.is_empty() {
+        return json!({
+            "name": "/v1/models",
+            "match": exactly("GET", &path),
+            "direct_response": {"status": 503},
+        });
+    }
+    let mut route = own_answer(&path, &models(gateway));
+    if options.token_sha256.is_some()
+        && let Some(members) = route.as_object_mut()
+    {
+        members.remove("typed_per_filter_config");
+    }
+    route
+}
+
 /// A path whose requests and responses the policies judge.
-fn inspected(endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value {
+fn inspected(prefix: &str, endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value {
     let total = exchange_seconds(gateway);
     let mut action = json!({
         "timeout": format!("{total}s"),
@@ -62,7 +100,7 @@ fn inspected(endpoint: Endpoint, gateway: &Gateway, options: &Options) -> Value 
     }
     json!({
         "name": path_of(endpoint),
-        "match": exactly("POST", &path_of(endpoint)),
+        "match": exactly("POST", &format!("{prefix}{}", path_of(endpoint))),
         // The whole body waits for its verdict; the limit holds for the response as well.
         "request_body_buffer_limit": MAX_BODY_BYTES,
         // The policy filter leaves only a few headers of requests and answers.
@@ -107,17 +145,6 @@ fn own_answer(path: &str, body: &Value) -> Value {
     let mut route = answer(200, body);
     route["name"] = json!(path);
     route["match"] = exactly("GET", path);
-    route
-}
-
-/// The models. With a token the policy filter asks for it, and lets the answer pass.
-fn models_answer(gateway: &Gateway, options: &Options) -> Value {
-    let mut route = own_answer("/v1/models", &models(gateway));
-    if options.token_sha256.is_some()
-        && let Some(members) = route.as_object_mut()
-    {
-        members.remove("typed_per_filter_config");
-    }
     route
 }
 
@@ -169,6 +196,7 @@ fn models(gateway: &Gateway) -> Value {
 fn config(gateway: &Gateway, options: &Options) -> Value {
     let chain: Value = gateway
         .policies
+        .chain
         .iter()
         .filter_map(|policy| serde_json::to_value(policy).ok())
         .map(|policy| policy["kind"].clone())

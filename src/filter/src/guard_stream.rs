@@ -99,7 +99,8 @@ impl GuardStream {
 
     /// The one answer to an internal failure, by the fail mode. `begun`: an answer is on its way to the client.
     fn fail(&mut self, begun: bool) -> Action {
-        if self.exchange.engine().config().fail_mode == FailMode::Allow {
+        let engine = self.exchange.engine();
+        if engine.config().fail_mode == FailMode::Allow || engine.only_monitors() {
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
             return Action::Continue;
@@ -263,7 +264,11 @@ impl GuardStream {
         let mut out = Vec::with_capacity(len + 256);
         let mut step = self.exchange.response_bytes(&bytes, end, &mut out);
         if step == StreamStep::Continue && !end {
-            let has_room = self.room.hold(self.exchange.footprint());
+            let mut has_room = self.room.hold(self.exchange.footprint());
+            // Room for what the stream only would come to is not asked for twice.
+            if !has_room && self.exchange.forgo_would() {
+                has_room = self.room.hold(self.exchange.footprint());
+            }
             self.room.complete();
             if !has_room {
                 step = self.exchange.cut(ErrorReply::no_room(), &mut out);

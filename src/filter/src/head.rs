@@ -1,6 +1,6 @@
 //! The headers of a request or an answer, read in one call and written in one.
 
-use kt_policy::{CallerIds, event::Facts, headers};
+use kt_policy::{CallerIds, RequestHead, event::Facts, headers};
 
 use crate::host::{self, Headers, HostError};
 
@@ -88,5 +88,11 @@ impl Head {
         facts.trace_id = self
             .get("traceparent")
             .and_then(|parent| ids.trace_id(&parent));
+    }
+}
+
+impl RequestHead for Head {
+    fn header(&self, name: &str) -> Option<String> {
+        self.get(name)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use kt_policy::{CallerIds, Engine, FilterConfig, Held, Role, event::EventChain};
+use kt_policy::{CallerIds, Engine, FilterConfig, Held, Plans, Role, event::EventChain};
 use proxy_wasm::{
     traits::{Context, HttpContext, RootContext, StreamContext},
     types::ContextType,
@@ -16,8 +16,7 @@ use crate::{
     history::History,
     hold::Hold,
     hop_stream::HopStream,
-    host::{self, Counter, Histogram},
-    machine,
+    host, machine,
     policy_stream::{Metrics, PolicyStream},
     probes::Probes,
     shared,
@@ -27,6 +26,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Plugin {
     engine: Option<Arc<Engine>>,
+    plans: Option<Arc<Plans>>,
     events: Option<Rc<RefCell<EventChain>>>,
     exchanges: Option<Rc<Exchanges>>,
     ids: Option<Rc<CallerIds>>,
@@ -45,7 +45,8 @@ impl Plugin {
     }
 
     fn start(&mut self, config: FilterConfig) -> Result<(), String> {
-        let engine = Engine::new(config)?;
+        let plans = Plans::new(config)?;
+        let engine = plans.first().clone();
         let config = engine.config();
         let limit = usize::try_from(config.held_bytes).unwrap_or(usize::MAX);
         shared::prepare(config, &new_key::<32>());
@@ -55,14 +56,12 @@ impl Plugin {
         if config.role == Role::Policy {
             Probes::start(config);
         }
-        self.metrics = Some(Metrics {
-            faults: Counter::define("keeptrusts_engine_faults_total"),
-            quality: Histogram::define("keeptrusts_quality_score_percent"),
-        });
-        self.history = Some(History::new(new_key(), engine.config().history_bytes));
-        self.engine = Some(Arc::new(engine));
+        self.metrics = Some(Metrics::define());
+        self.history = Some(History::new(new_key(), config.history_bytes));
         self.exchanges = Some(machine::exchanges());
         self.held = Some(machine::held(limit));
+        self.engine = Some(engine);
+        self.plans = Some(Arc::new(plans));
         self.ids = Some(Rc::new(CallerIds::new(secret)));
         self.events = Some(machine::events());
         Ok(())
@@ -113,7 +112,7 @@ impl RootContext for Plugin {
         let engine = self.engine.clone()?;
         match engine.config().role {
             Role::Policy => Some(Box::new(PolicyStream::new(
-                engine,
+                self.plans.clone()?,
                 self.events.clone()?,
                 self.exchanges.clone()?,
                 self.ids.clone()?,

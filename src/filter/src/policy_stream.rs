@@ -3,10 +3,10 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
-    BodyShape, BodyStep, CallerIds, Endpoint, Engine, ErrorReply, Exchange, FailMode, MediaType,
-    Opening, Page, Patch, StreamStep, Target,
-    event::{self, EventChain, Facts},
-    internal_header, is_token, media_type, order_cluster,
+    BodyShape, BodyStep, CallerIds, Endpoint, ErrorReply, Exchange, FailMode, MediaType, Opening,
+    Page, Patch, Plan, Plans, StreamStep, Target, Verdict,
+    event::{self, EventChain, Facts, Outcome},
+    internal_header, is_token, media_type, order_cluster_of,
 };
 use kt_routing::{
     Around, Attempt, Details, Direct, Failure, NoAnswer, choose::Choice, plain_words,
@@ -29,9 +29,6 @@ use crate::{
 /// After a cut stream, what the provider still sends is swallowed up to here, so that the response ends properly;
 /// beyond it the connection is cut.
 const MAX_SWALLOWED: usize = 256 * 1024;
-
-/// Answered by Envoy; the filter sees it only to ask for the gateway's token.
-const MODELS: &str = "/v1/models";
 
 /// The account of what a stream holds is kept in steps, so that most of its events do not change it.
 const FOOTPRINT_STEP: usize = 4 * 1024;
@@ -58,11 +55,45 @@ pub(crate) struct Metrics {
     pub(crate) faults: Counter,
     /// Scores of answers, from 0 to 100.
     pub(crate) quality: Histogram,
+    /// What policies that monitor would have made of exchanges, by the verdicts.
+    pub(crate) would: [(Verdict, Counter); 4],
+}
+
+impl Metrics {
+    /// Defines them in Envoy.
+    pub(crate) fn define() -> Self {
+        let would = |verdict, word| {
+            let name = format!("keeptrusts_would_{word}_total");
+            (verdict, Counter::define(&name))
+        };
+        Self {
+            faults: Counter::define("keeptrusts_engine_faults_total"),
+            quality: Histogram::define("keeptrusts_quality_score_percent"),
+            would: [
+                would(Verdict::Allow, "allow"),
+                would(Verdict::Redact, "redact"),
+                would(Verdict::Escalate, "escalate"),
+                would(Verdict::Block, "block"),
+            ],
+        }
+    }
+
+    /// Counts what would have become of an exchange.
+    fn count_would(&self, verdict: Verdict) {
+        let counters = self.would.iter();
+        counters
+            .filter(|(counted, _)| *counted == verdict)
+            .for_each(|(_, counter)| counter.add());
+    }
 }
 
 /// The context of one exchange.
 pub(crate) struct PolicyStream {
     exchange: Exchange,
+    plans: Arc<Plans>,
+    /// Whose key the request has, by the place among the consumers.
+    caller: Option<usize>,
+    plan: Plan,
     events: Rc<RefCell<EventChain>>,
     exchanges: Rc<Exchanges>,
     ids: Rc<CallerIds>,
@@ -89,7 +120,7 @@ pub(crate) struct PolicyStream {
 
 impl PolicyStream {
     pub(crate) fn new(
-        engine: Arc<Engine>,
+        plans: Arc<Plans>,
         events: Rc<RefCell<EventChain>>,
         exchanges: Rc<Exchanges>,
         ids: Rc<CallerIds>,
@@ -98,7 +129,10 @@ impl PolicyStream {
         history: History,
     ) -> Self {
         Self {
-            exchange: Exchange::begin(engine),
+            exchange: Exchange::begin(plans.first().clone()),
+            plans,
+            caller: None,
+            plan: Plan::default(),
             events,
             exchanges,
             ids,
@@ -122,18 +156,27 @@ impl PolicyStream {
     /// Answers in place of the provider.
     fn reply(&mut self, reply: ErrorReply) -> Action {
         let reply = self.exchange.refuse(reply);
-        self.facts.status = reply.status;
         self.mode = Mode::Pass;
-        if host::reply(&reply).is_err() {
+        let (status, sent) = match self.exchange.block_answer(&reply) {
+            Some(answer) => {
+                let headers = [("content-type", answer.content_type)];
+                (200, host::answer(200, &headers, &answer.body))
+            }
+            None => (reply.status, host::reply(&reply)),
+        };
+        self.facts.status = status;
+        if sent.is_err() {
             host::reset_response();
         }
         Action::Pause
     }
 
-    /// Whether the request carries the gateway's token, if there is one.
-    fn is_let_in(&self) -> bool {
-        let token = &self.exchange.engine().config().token_sha256;
-        token.as_ref().is_none_or(|sha256| {
+    /// Whether the request carries the gateway's token, if there is one. Consumers have keys of their own, in the same header.
+    fn has_token(&self) -> bool {
+        let config = self.exchange.engine().config();
+        let token = config.token_sha256.as_ref();
+        let token = token.filter(|_| config.access.consumers.is_empty());
+        token.is_none_or(|sha256| {
             let authorization = self.head.get("authorization").unwrap_or_default();
             is_token(&authorization, sha256)
         })
@@ -152,9 +195,52 @@ impl PolicyStream {
         Action::Pause
     }
 
+    /// Answers with the models that the caller may use.
+    fn show_models(&mut self) -> Action {
+        self.mode = Mode::Pass;
+        self.is_page = true;
+        if self.exchange.engine().config().access.is_empty() {
+            // The route has the answer.
+            return Action::Continue;
+        }
+        let body = self.plans.models(self.caller);
+        let headers = [("content-type", "application/json")];
+        if host::answer(200, &headers, &body).is_err() {
+            host::reset_response();
+        }
+        Action::Pause
+    }
+
+    /// Finds out whose key the request has.
+    fn let_in(&mut self) -> Result<(), ErrorReply> {
+        let key = self.head.get("authorization");
+        self.caller = self.plans.caller(key.as_deref())?;
+        let id = self
+            .caller
+            .and_then(|caller| self.plans.consumer_id(caller));
+        self.facts.consumer_id = id.map(str::to_owned);
+        Ok(())
+    }
+
+    /// Finds out which chain and which targets the request gets. Without its body that is only known where no model has a say.
+    fn choose_plan(&mut self, body: Option<&[u8]>) -> Result<(), ErrorReply> {
+        let path = self.head.get(":path").unwrap_or_default();
+        let plan = self.plans.choose(&path, &self.head, self.caller, body)?;
+        if let Some(engine) = self.plans.engine(plan.chain).filter(|_| plan.chain > 0) {
+            self.exchange.choose(engine);
+        }
+        self.facts.route = plan
+            .route
+            .and_then(|route| self.plans.route_name(route))
+            .map(str::to_owned);
+        self.plan = plan;
+        Ok(())
+    }
+
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
-        if self.exchange.engine().config().fail_mode == FailMode::Allow {
+        let engine = self.exchange.engine();
+        if engine.config().fail_mode == FailMode::Allow || engine.only_monitors() {
             self.metrics.faults.add();
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
@@ -165,6 +251,9 @@ impl PolicyStream {
 
     /// The same for a request of `len` bytes, which still has to find its target.
     fn fail_request(&mut self, len: usize) -> Action {
+        if self.choose_plan(None).is_err() {
+            return self.fail_closed();
+        }
         match self.fail() {
             Action::Continue => self.route(len, None),
             held => held,
@@ -192,12 +281,13 @@ impl PolicyStream {
 
     /// Chooses the target and lets the request go on.
     fn route(&mut self, len: usize, patch: Option<&Patch>) -> Action {
+        let set = self.plans.targets(self.plan.targets);
         let choice = match self.exchange.engine().config() {
             // Nothing to choose, and nothing that could speak against it.
             config if config.direct_stream_total_ms.is_some() && !has_probe(&config.targets) => {
                 Choice::First(0)
             }
-            config => shared::choose(config, host::now_us()),
+            config => shared::choose(config, &set, host::now_us()),
         };
         let first = match choice {
             Choice::First(first) | Choice::Fastest(first) => first,
@@ -230,10 +320,19 @@ impl PolicyStream {
     fn address(&mut self, first: usize, len: usize) -> Result<(), HostError> {
         let is_stream = self.exchange.wants_stream();
         let config = self.exchange.engine().config();
-        let target = config.targets.get(first).ok_or(HostError)?;
+        let set = self.plans.targets(self.plan.targets);
+        let target = set
+            .get(first)
+            .and_then(|place| config.targets.get(*place))
+            .ok_or(HostError)?;
         let path = self.head.get(":path").ok_or(HostError)?;
-        // The query could carry text that nothing inspects.
+        // The query could carry text that nothing inspects. What a route has before the API's path is the gateway's own; where the
+        // listener at the edge sets the path it replaces both.
         let path = path.split('?').next().unwrap_or_default();
+        let path = match path.rfind("/v1/") {
+            Some(at) if config.direct_stream_total_ms.is_none() => path.get(at..).unwrap_or(path),
+            _ => path,
+        };
         let length = len.to_string();
         // The hop to the targets is HTTP/1.0, which knows no chunks.
         let mut more = vec![("content-length", length.as_str())];
@@ -242,7 +341,10 @@ impl PolicyStream {
             more.push((internal_header::ORDER, &cluster));
             return self.head.send_request(path, &more);
         }
-        let (order, exchange) = (order_cluster(first), self.exchanges.next());
+        let (order, exchange) = (
+            order_cluster_of(self.plan.targets, first),
+            self.exchanges.next(),
+        );
         let total = config.direct_stream_total_ms.map(|total| total.to_string());
         more.push((internal_header::ORDER, &order));
         more.push((internal_header::EXCHANGE, &exchange));
@@ -311,7 +413,9 @@ impl PolicyStream {
         }
         let mut out = Vec::with_capacity(len + 256);
         let mut step = self.exchange.response_bytes(&bytes, end, &mut out);
-        if step == StreamStep::Continue && !end && !self.has_room() {
+        let goes_on = step == StreamStep::Continue && !end;
+        // Room for what the stream only would come to is not asked for twice.
+        if goes_on && !self.has_room() && !(self.exchange.forgo_would() && self.has_room()) {
             step = self.exchange.cut(ErrorReply::no_room(), &mut out);
         }
         if step == StreamStep::Cut {
@@ -470,7 +574,7 @@ impl PolicyStream {
         };
         Some(direct.settle(&mut Around {
             routing: &config.routing,
-            shared: &mut Workers(config),
+            shared: &mut Workers::new(config, self.plan.targets),
             now_us: ended_us,
         }))
     }
@@ -479,6 +583,12 @@ impl PolicyStream {
 /// Envoy's words for how an exchange ended.
 fn details() -> String {
     plain_words(&host::property(&["response", "code_details"]).unwrap_or_default())
+}
+
+/// Whether the path is that of the list of models, whatever a route has before it.
+fn is_models(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    path.ends_with("/v1/models")
 }
 
 fn has_probe(targets: &[Target]) -> bool {
@@ -490,6 +600,7 @@ impl Context for PolicyStream {}
 impl HttpContext for PolicyStream {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         self.facts.started_us = host::now_us();
+        self.exchange.started(self.facts.started_us);
         let Ok(head) = Head::read(Headers::Request) else {
             return self.fail_closed();
         };
@@ -502,13 +613,14 @@ impl HttpContext for PolicyStream {
         if let Some(endpoint) = endpoint {
             self.exchange.at(endpoint);
         }
-        if !self.is_let_in() {
+        if !self.has_token() {
             return self.reply(ErrorReply::wrong_token());
         }
-        if endpoint.is_none() && path.split('?').next() == Some(MODELS) {
-            self.mode = Mode::Pass;
-            self.is_page = true;
-            return Action::Continue;
+        if let Err(reply) = self.let_in() {
+            return self.reply(reply);
+        }
+        if is_models(&path) {
+            return self.show_models();
         }
         if endpoint.is_none() {
             return self.fail_closed();
@@ -549,6 +661,9 @@ impl HttpContext for PolicyStream {
         let Ok(bytes) = host::body(Body::Request, len) else {
             return self.fail_request(len);
         };
+        if let Err(reply) = self.choose_plan(Some(&bytes)) {
+            return self.reply(reply);
+        }
         let patch = match self.history.judge(&mut self.exchange, &bytes) {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
@@ -670,6 +785,10 @@ impl HttpContext for PolicyStream {
                 reason = "a score lies between 0 and 1"
             )]
             self.metrics.quality.record((score * 100.0).round() as u64);
+        }
+        if let Some(would) = self.exchange.would() {
+            let outcome = Outcome::of(would, &self.facts);
+            self.metrics.count_would(outcome.verdict);
         }
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
         let Ok(mut events) = self.events.try_borrow_mut() else {

@@ -74,25 +74,29 @@ fn number(key: &str) -> u64 {
         .map_or(0, u64::from_le_bytes)
 }
 
-/// Chooses the first target of a request.
-pub(crate) fn choose(config: &FilterConfig, now_us: u64) -> Choice {
+/// Chooses the first target of a request among those of `set`, by their places; what is chosen is a place in the set.
+pub(crate) fn choose(config: &FilterConfig, set: &[usize], now_us: u64) -> Choice {
     use kt_routing::Strategy::{Latency, RoundRobin, WeightedRoundRobin};
     let strategy = config.routing.strategy;
     let takes_turns = matches!(strategy, Latency | RoundRobin | WeightedRoundRobin);
     let is_measured = strategy == Latency;
     let favourite = if is_measured { number(FAVOURITE) } else { 0 };
+    let place_of = |index: u64| set.iter().position(|place| *place as u64 == index);
     let moment = Moment {
         now_us,
         turn: if takes_turns { take_turn() } else { 0 },
-        favourite: usize::try_from(favourite).unwrap_or(0),
+        favourite: place_of(favourite).unwrap_or(usize::MAX),
         fresh_since_us: if is_measured { number(FRESH_SINCE) } else { 0 },
     };
-    let weights: Vec<f64> = config.targets.iter().map(|target| target.weight).collect();
-    let choice = choose::first(&config.routing, &states(config), &weights, moment);
+    let targets = || set.iter().filter_map(|place| config.targets.get(*place));
+    let weights: Vec<f64> = targets().map(|target| target.weight).collect();
+    let states: Vec<TargetState> = targets().map(|target| state(&target.id)).collect();
+    let choice = choose::first(&config.routing, &states, &weights, moment);
     if let Choice::Fastest(index) = choice
-        && index as u64 != favourite
+        && let Some(place) = set.get(index)
+        && *place as u64 != favourite
     {
-        host::share(FAVOURITE, &(index as u64).to_le_bytes());
+        host::share(FAVOURITE, &(*place as u64).to_le_bytes());
     }
     choice
 }
@@ -134,13 +138,32 @@ pub(crate) fn trail(exchange: &str) -> Trail {
         .unwrap_or_default()
 }
 
-/// All of it, as the attempts of this configuration use it.
-pub(crate) struct Workers<'c>(pub(crate) &'c FilterConfig);
+/// All of it, as the attempts of an exchange use it.
+pub(crate) struct Workers<'c> {
+    config: &'c FilterConfig,
+    /// The targets that the exchange may have, by their places; all if there is none.
+    set: Option<&'c [usize]>,
+}
+
+impl<'c> Workers<'c> {
+    /// `set` as in [`kt_policy::set_of_order`].
+    pub(crate) fn new(config: &'c FilterConfig, set: usize) -> Self {
+        let sets = &config.access.target_sets;
+        let set = set.checked_sub(1).and_then(|place| sets.get(place));
+        Self {
+            config,
+            set: set.map(Vec::as_slice),
+        }
+    }
+}
 
 impl Shared for Workers<'_> {
     fn targets(&self) -> Vec<String> {
-        let targets = self.0.targets.iter();
-        targets.map(|target| target.id.clone()).collect()
+        let targets = self.config.targets.iter().enumerate();
+        targets
+            .filter(|(place, _)| self.set.is_none_or(|set| set.contains(place)))
+            .map(|(_, target)| target.id.clone())
+            .collect()
     }
 
     fn state(&self, target: &str) -> TargetState {

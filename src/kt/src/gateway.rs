@@ -10,10 +10,12 @@ mod supervise;
 
 use std::{
     env, fs,
+    io::ErrorKind,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand};
@@ -165,8 +167,8 @@ fn options(run: &Run) -> Result<Options, Failure> {
             event_log.display()
         ))
     })?;
-    let cores = std::thread::available_parallelism()
-        .map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(1));
+    let cores =
+        thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(1));
     let defaults = Options::default();
     let ca_file = CA_FILES.iter().find(|path| Path::new(path).is_file());
     let options = run.shape.options(Options {
@@ -220,13 +222,24 @@ fn envoy_binary(run: &Run) -> Result<PathBuf, Failure> {
     found.ok_or_else(|| Failure::usage("error: Envoy was not found\nhint: run `make build`, set ENVOY_BIN, or name it with --envoy PATH"))
 }
 
+/// How long an Envoy that was killed may still hold its address: its threads end one by one.
+const GOES_AWAY: Duration = Duration::from_secs(2);
+
 /// Asks for an address before Envoy does, to say plainly that it is taken.
 fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
     let socket: SocketAddr = address
         .to_string()
         .parse()
         .map_err(|_| Failure::usage(format!("error: {flag}: `{address}` is not ADDR:PORT")))?;
-    let bound = TcpListener::bind(socket).map(drop);
+    let deadline = Instant::now() + GOES_AWAY;
+    let bound = loop {
+        match TcpListener::bind(socket) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            bound => break bound.map(drop),
+        }
+    };
     bound.map_err(|error| {
         Failure::usage(format!(
             "error: cannot listen on {address}: {error}\nhint: choose another address with {flag}"
@@ -292,7 +305,7 @@ fn describe(gateway: &Gateway) -> String {
         .collect();
     format!(
         "{} policies, strategy {}, targets {}",
-        gateway.policies.len(),
+        gateway.policies.chain.len(),
         gateway.routing.strategy.name(),
         targets.join(", ")
     )

@@ -9,6 +9,7 @@
 mod events;
 mod gateway;
 mod import;
+mod keys;
 mod launch;
 mod mock_provider;
 mod policy;
@@ -34,6 +35,9 @@ enum Command {
     /// Work with policy files.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Make keys for consumers of the gateway.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Read the event log.
     #[command(subcommand)]
     Events(events::Command),
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Gateway(command) => gateway::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Events(command) => events::run(&command),
         Command::Import(command) => import::run(&command),
         Command::MockProvider(arguments) => mock_provider::run(&arguments),

@@ -138,7 +138,7 @@ fn kinds(gateway: &Gateway) -> Vec<String> {
             .ok()
             .and_then(|policy: Value| policy.get("kind")?.as_str().map(str::to_owned))
     };
-    gateway.policies.iter().filter_map(kind).collect()
+    gateway.policies.chain.iter().filter_map(kind).collect()
 }
 
 fn summary(file: &str, gateway: &Gateway) -> String {
@@ -167,7 +167,7 @@ fn as_json(file: &str, report: &Report, gateway: Option<&Gateway>) -> Value {
             "file": file,
             "pack": {"name": gateway.pack.name, "version": gateway.pack.version},
             "chain": kinds(gateway),
-            "policy_count": gateway.policies.len(),
+            "policy_count": gateway.policies.chain.len(),
             "warnings": list(Some(Severity::Warning)),
         }),
         None => json!({"valid": false, "file": file, "errors": list(None)}),

@@ -15,7 +15,7 @@ use crate::{
 };
 use kt_text::{
     answers::{self, StreamMode},
-    detect::{self, Entity, Scanner, Span, Window},
+    detect::{self, Entity, Label, Scanner, Span, Window},
     linear::{Model, Opinion, Opinions, Weights, shape},
     patterns::{Find, PatternSet},
     phrases::PhraseSet,
@@ -35,6 +35,8 @@ pub struct Chain {
     output: Scan,
     redactor: Redactor,
     answers: Option<Answers>,
+    /// Whose each pattern is.
+    owners: Vec<PolicyKind>,
 }
 
 /// The number of the chain that is compiled next.
@@ -73,10 +75,12 @@ impl Chain {
     pub fn compile(configs: &[PolicyConfig]) -> Result<Self, String> {
         let mut policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
         let mut names = Vec::new();
+        let mut owners = Vec::new();
         for policy in &mut policies {
             let first = u16::try_from(names.len()).map_err(|_| "there are too many patterns")?;
             policy.number_patterns(first);
             let redacts = policy.redacts();
+            owners.extend(policy.patterns().iter().map(|_| policy.kind()));
             names.extend(
                 policy
                     .patterns()
@@ -94,6 +98,7 @@ impl Chain {
             output: Scan::compile(&policies, Phase::Output)?,
             answers: Answers::compile(&policies)?,
             redactor: Redactor::new(redaction.unwrap_or_default(), names),
+            owners,
             policies,
         })
     }
@@ -101,6 +106,11 @@ impl Chain {
     /// Its number: no other chain of the process has it.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether no policy judges texts.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.policies.is_empty()
     }
 
     fn phase(&self, phase: Phase) -> &Scan {
@@ -124,6 +134,18 @@ impl Chain {
             .iter()
             .find(|policy| policy.kind() == kind)
             .map(|policy| &**policy)
+    }
+
+    /// The policy on whose behalf a value is looked for.
+    pub(crate) fn owner(&self, label: Label) -> Option<PolicyKind> {
+        match label {
+            Label::Pattern(number) => self.owners.get(usize::from(number)).copied(),
+            Label::Entity(entity) => {
+                let mut policies = self.policies.iter();
+                let owner = policies.find(|policy| policy.entities().contains(&entity));
+                owner.map(|policy| policy.kind())
+            }
+        }
     }
 
     /// Writes what stands in the place of values.

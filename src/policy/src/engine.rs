@@ -1,8 +1,10 @@
 //! One configuration, compiled: what all exchanges share.
 
+use std::sync::Arc;
+
 use crate::{
     chain::Chain,
-    filter_config::{FilterConfig, Target},
+    filter_config::{FailMode, FilterConfig, Target},
     policies::{audit_logger, quality_scorer::QualityScorer},
     policy::PolicyConfig,
 };
@@ -13,21 +15,47 @@ pub struct Engine {
     config: FilterConfig,
     chain: Chain,
     quality: Option<QualityScorer>,
+    /// The same with every policy enforced, where some only say what they would do.
+    shadow: Option<Arc<Self>>,
 }
 
 impl Engine {
     /// Compiles `config`. The error names the pattern that does not compile.
     pub fn new(config: FilterConfig) -> Result<Self, String> {
-        let chain = Chain::compile(&config.policies)?;
-        let quality = config.policies.iter().find_map(|policy| match policy {
+        let is_enforced = |policy: &&PolicyConfig| !config.controls.is_monitored(policy.kind());
+        let enforced: Vec<PolicyConfig> =
+            (config.policies.iter().filter(is_enforced).cloned()).collect();
+        let shadow = (enforced.len() < config.policies.len()).then(|| Self::shadow_of(&config));
+        let quality = enforced.iter().find_map(|policy| match policy {
             PolicyConfig::QualityScorer(settings) => Some(QualityScorer::new(settings)),
             _ => None,
         });
         Ok(Self {
-            config,
-            chain,
+            chain: Chain::compile(&enforced)?,
             quality: quality.transpose()?,
+            shadow: shadow.transpose()?,
+            config,
         })
+    }
+
+    /// The engine of which nothing but its verdicts is used.
+    fn shadow_of(config: &FilterConfig) -> Result<Arc<Self>, String> {
+        let mut config = config.clone();
+        config.controls = config.controls.enforced();
+        Self::new(config).map(Arc::new)
+    }
+
+    pub(crate) fn shadow(&self) -> Option<&Arc<Self>> {
+        self.shadow.as_ref()
+    }
+
+    /// Whether nothing of an exchange would be stopped or changed by what is found in it, although policies look at it: a failure of
+    /// the engine then is none of the exchange's.
+    pub fn only_monitors(&self) -> bool {
+        self.shadow.is_some()
+            && self.chain.is_empty()
+            && self.quality.is_none()
+            && self.config.unreadable == FailMode::Allow
     }
 
     /// The configuration it was made of.

@@ -175,6 +175,56 @@ impl ErrorReply {
         }
     }
 
+    /// There are consumers, and the request has no key: 401.
+    pub(crate) fn no_key() -> Self {
+        Self::not_let_in(
+            "The request has no key of this gateway; send it as `Authorization: Bearer …`",
+        )
+    }
+
+    /// The request has a key that is no consumer's: 401.
+    pub(crate) fn unknown_key() -> Self {
+        Self::not_let_in("The key is not known to this gateway")
+    }
+
+    fn not_let_in(message: &str) -> Self {
+        Self {
+            status: 401,
+            kind: "authentication_error",
+            code: "invalid_api_key",
+            policy: None,
+            message: message.to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// The consumer may not use the model: 403. The model is not named: its name is the client's text.
+    pub(crate) fn model_not_allowed() -> Self {
+        Self {
+            status: 403,
+            kind: "permission_error",
+            code: "model_not_allowed",
+            policy: None,
+            message:
+                "The key may not be used for this model; `GET /v1/models` lists those that it may"
+                    .to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// There is no such model: 404, as OpenAI answers.
+    pub(crate) fn model_not_found() -> Self {
+        Self {
+            status: 404,
+            kind: "validation_error",
+            code: "model_not_found",
+            policy: None,
+            message: "The model does not exist here; `GET /v1/models` lists those that do"
+                .to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+
     /// Nothing more can be held in memory: 429.
     pub fn no_room() -> Self {
         Self {

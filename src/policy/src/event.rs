@@ -29,6 +29,10 @@ pub struct Facts {
     pub agent_id: Option<String>,
     /// `x-user-id`.
     pub user_id: Option<String>,
+    /// The consumer whose key the request had.
+    pub consumer_id: Option<String>,
+    /// The route that it matched.
+    pub route: Option<String>,
     /// Status that the client got; 0 when it went away before.
     pub status: u16,
     /// Every attempt in order.
@@ -52,6 +56,10 @@ struct Event<'a> {
     gateway_id: &'a str,
     agent_id: Option<&'a str>,
     user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumer_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
     config: &'a Pack,
     verdict: Verdict,
     reason_code: &'static str,
@@ -65,7 +73,12 @@ struct Event<'a> {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a str>,
-    policy_results: &'a [PolicyResult],
+    /// What would have become of the exchange, had every policy been enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_reason_code: Option<&'static str>,
+    policy_results: Vec<PolicyResult>,
     redactions: &'a [Redaction],
     redaction_count: usize,
     usage: Tokens,
@@ -183,8 +196,10 @@ impl Outcome {
         let reason_code = match (exchange.failure(), decided_by, facts.failure) {
             // A request that the gateway cannot accept is stopped as surely as one that a policy blocks.
             (Some(failure), ..)
-                if failure.kind == "validation_error"
-                    || failure.kind == "rate_limit" && facts.attempts.is_empty() =>
+                if matches!(
+                    failure.kind,
+                    "validation_error" | "authentication_error" | "permission_error"
+                ) || failure.kind == "rate_limit" && facts.attempts.is_empty() =>
             {
                 return Self {
                     verdict: Verdict::Block,
@@ -220,7 +235,10 @@ pub fn line(
 ) -> Option<String> {
     let audit = exchange.engine().audit();
     let outcome = Outcome::of(exchange, facts);
-    if outcome.is_plain() && audit.is_some_and(|audit| !audit.log_all_access) {
+    let would_be_plain = exchange
+        .would()
+        .is_none_or(|would| Outcome::of(would, facts).is_plain());
+    if outcome.is_plain() && would_be_plain && audit.is_some_and(|audit| !audit.log_all_access) {
         return None;
     }
     let mut line = serde_json::to_string(&event(exchange, facts, gateway_id, &outcome)).ok()?;
@@ -241,6 +259,7 @@ fn event<'e>(
         .attempts
         .last()
         .and_then(|attempt| engine.target(&attempt.target_id));
+    let would = exchange.would().map(|would| Outcome::of(would, facts));
     Event {
         id: format!("evt_{}", facts.request_id),
         event_type: "decision",
@@ -250,6 +269,8 @@ fn event<'e>(
         gateway_id,
         agent_id: facts.agent_id.as_deref(),
         user_id: facts.user_id.as_deref(),
+        consumer_id: facts.consumer_id.as_deref(),
+        route: facts.route.as_deref(),
         config: &engine.config().pack,
         verdict: outcome.verdict,
         reason_code: outcome.reason_code,
@@ -262,7 +283,9 @@ fn event<'e>(
         stream: exchange.wants_stream(),
         status: facts.status,
         details: facts.refused.as_deref(),
-        policy_results: tally.results(),
+        would_verdict: would.map(|would| would.verdict),
+        would_reason_code: would.map(|would| would.reason_code),
+        policy_results: exchange.results(),
         redactions: tally.redactions(),
         redaction_count: tally.redaction_count(),
         usage: Tokens {

@@ -15,18 +15,21 @@ use std::sync::Arc;
 use kt_routing::Failure;
 
 use crate::{
+    block_answer::About,
     body_shape::BodyShape,
+    controls::OnBlock,
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
     memory::Memory,
     policies::prompt_injection::LogLevel,
     splice::Patch,
-    tally::{Finding, Tally, Trace},
+    tally::{Finding, PolicyResult, Tally, Trace},
     verdict::{Phase, Verdict},
 };
 
-pub use request::set_model;
+use request::Asked;
+pub use request::{model_of, set_model};
 use stream::{Pass, StreamInspector};
 
 /// Largest event of a stream that is inspected, where nothing else is configured; a provider that sends more is cut off.
@@ -41,6 +44,15 @@ pub enum BodyStep {
     Patch(Patch),
     /// The client gets this instead.
     Reply(ErrorReply),
+}
+
+/// An answer of the gateway's own that no client takes for an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockAnswer {
+    /// `content-type`
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What becomes of a stream after some bytes.
@@ -70,23 +82,31 @@ pub struct Exchange {
     endpoint: Endpoint,
     tally: Tally,
     usage: Usage,
-    stream: bool,
+    asked: Asked,
+    /// When it began, in microseconds since 1970.
+    started_us: u64,
     failure: Option<ErrorReply>,
     inspector: Option<Box<StreamInspector>>,
     broken_off: Option<Failure>,
     /// The newest message, if the quality of the answer is judged.
     prompt: String,
+    /// The same exchange with every policy enforced, where some only say what they would do. It is told all that this one is, and
+    /// nothing that it answers is used.
+    shadow: Option<Box<Self>>,
 }
 
 impl Exchange {
     /// Begins an exchange.
     pub fn begin(engine: Arc<Engine>) -> Self {
+        let shadow = engine.shadow().cloned();
         Self {
+            shadow: shadow.map(|shadow| Box::new(Self::begin(shadow))),
             engine,
             endpoint: Endpoint::ChatCompletions,
             tally: Tally::default(),
             usage: Usage::default(),
-            stream: false,
+            asked: Asked::default(),
+            started_us: 0,
             failure: None,
             inspector: None,
             broken_off: None,
@@ -97,16 +117,40 @@ impl Exchange {
     /// Says which endpoint was asked; chat completions if nothing is said.
     pub fn at(&mut self, endpoint: Endpoint) {
         self.endpoint = endpoint;
+        if let Some(shadow) = &mut self.shadow {
+            shadow.at(endpoint);
+        }
+    }
+
+    /// Gives the exchange another chain, before anything is judged.
+    pub fn choose(&mut self, engine: &Arc<Engine>) {
+        let shadow = engine.shadow().cloned();
+        self.shadow = shadow.map(|shadow| Box::new(Self::begin(shadow)));
+        self.engine = engine.clone();
+        self.at(self.endpoint);
+        self.started(self.started_us);
+    }
+
+    /// Says when the exchange began, in microseconds since 1970.
+    pub fn started(&mut self, at_us: u64) {
+        self.started_us = at_us;
+        if let Some(shadow) = &mut self.shadow {
+            shadow.started(at_us);
+        }
     }
 
     /// Keeps everything that is seen, for [`Self::findings`]. Costs memory for every finding.
     pub fn explain(&mut self) {
         self.tally.trace = Some(Trace::default());
+        if let Some(shadow) = &mut self.shadow {
+            shadow.explain();
+        }
     }
 
     /// What was seen since [`Self::explain`].
     pub fn findings(&self) -> &[Finding] {
-        self.tally
+        let seen = self.shadow.as_deref().unwrap_or(self);
+        seen.tally
             .trace
             .as_ref()
             .map_or(&[], |trace| &trace.findings)
@@ -119,7 +163,7 @@ impl Exchange {
 
     /// Whether the client asked for a stream.
     pub fn wants_stream(&self) -> bool {
-        self.stream
+        self.asked.stream
     }
 
     /// What the policies said.
@@ -151,7 +195,35 @@ impl Exchange {
 
     /// Ends the exchange with an answer of the gateway that the shell found necessary.
     pub fn refuse(&mut self, reply: ErrorReply) -> ErrorReply {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.refuse(reply.clone());
+        }
         self.failure.get_or_insert(reply).clone()
+    }
+
+    /// What would have become of the exchange, had every policy been enforced; `None` where every policy is.
+    pub fn would(&self) -> Option<&Self> {
+        self.shadow.as_deref()
+    }
+
+    /// What the policies said, and what those would have done that only monitor.
+    pub fn results(&self) -> Vec<PolicyResult> {
+        let controls = &self.engine.config().controls;
+        let monitored = self.shadow.iter().flat_map(|shadow| {
+            let results = shadow.tally.results().iter();
+            results.filter(|result| controls.is_monitored(result.kind))
+        });
+        let enforced = self.tally.results().iter().cloned();
+        enforced
+            .chain(monitored.cloned().map(PolicyResult::into_would))
+            .collect()
+    }
+
+    /// The shadow, as long as it would go on.
+    fn running_shadow(&mut self) -> Option<&mut Self> {
+        self.shadow
+            .as_deref_mut()
+            .filter(|shadow| shadow.failure.is_none())
     }
 
     /// Judges the whole request body.
@@ -164,15 +236,18 @@ impl Exchange {
         self.judge_request(body, Some(memory))
     }
 
-    fn judge_request(&mut self, body: &[u8], memory: Option<&mut Memory>) -> BodyStep {
+    fn judge_request(&mut self, body: &[u8], mut memory: Option<&mut Memory>) -> BodyStep {
+        if let Some(shadow) = self.running_shadow() {
+            shadow.judge_request(body, memory.as_deref_mut());
+        }
         self.tally.begin(self.engine.chain(), Phase::Input);
-        match request::inspect(body, self.endpoint, &self.engine, &mut self.tally, memory) {
-            Ok(seen) => {
-                self.stream = seen.stream;
+        let (engine, tally) = (&self.engine, &mut self.tally);
+        match request::inspect(body, self.endpoint, engine, tally, memory, &mut self.asked) {
+            Ok(patch) => {
                 if self.engine.judges_quality() {
                     self.prompt = Engine::prompt_of(body);
                 }
-                seen.patch.map_or(BodyStep::Forward, BodyStep::Patch)
+                patch.map_or(BodyStep::Forward, BodyStep::Patch)
             }
             Err(reply) => BodyStep::Reply(self.refuse(reply)),
         }
@@ -180,6 +255,13 @@ impl Exchange {
 
     /// Judges a whole response body, which should be no stream. If it is one after all, it is judged as one.
     pub fn response_body(&mut self, body: &[u8]) -> BodyStep {
+        if let Some(shadow) = self.running_shadow() {
+            shadow.response_body(body);
+        }
+        self.answer_body(body)
+    }
+
+    fn answer_body(&mut self, body: &[u8]) -> BodyStep {
         if BodyShape::of(body) == BodyShape::Events {
             return self.whole_stream(body);
         }
@@ -195,7 +277,7 @@ impl Exchange {
 
     fn whole_stream(&mut self, body: &[u8]) -> BodyStep {
         let mut bytes = Vec::with_capacity(body.len());
-        match self.response_bytes(body, true, &mut bytes) {
+        match self.answer_bytes(body, true, &mut bytes) {
             StreamStep::Cut => match self.failure.clone() {
                 // Nothing has left yet, so the client can be told as it is told of any failure.
                 Some(reply) => BodyStep::Reply(reply),
@@ -219,11 +301,21 @@ impl Exchange {
 
     /// Says that the stream's end is no proper one: what is not settled by then does not leave.
     pub fn break_off(&mut self, failure: Failure) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.break_off(failure);
+        }
         self.broken_off = Some(failure);
     }
 
     /// Judges the next bytes of a streamed response and writes to `out` what the client may have.
     pub fn response_bytes(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) -> StreamStep {
+        if let Some(shadow) = self.running_shadow() {
+            shadow.response_bytes(bytes, end, &mut Vec::new());
+        }
+        self.answer_bytes(bytes, end, out)
+    }
+
+    fn answer_bytes(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) -> StreamStep {
         let tally = &mut self.tally;
         let inspector = self.inspector.get_or_insert_with(|| {
             tally.begin(self.engine.chain(), Phase::Output);
@@ -246,18 +338,55 @@ impl Exchange {
         }
     }
 
-    /// Ends a stream with an error, behind what is in `out`.
+    /// The answer in place of an error, where the policy that stopped the exchange wants one.
+    pub fn block_answer(&self, reply: &ErrorReply) -> Option<BlockAnswer> {
+        let about = self.refuses(reply)?;
+        let (content_type, body) = if self.asked.stream {
+            ("text/event-stream", about.stream(&reply.message))
+        } else {
+            ("application/json", about.whole(&reply.message))
+        };
+        body.map(|body| BlockAnswer { content_type, body })
+    }
+
+    fn refuses(&self, reply: &ErrorReply) -> Option<About<'_>> {
+        let config = self.engine.config();
+        let on_block = config.controls.on_block(reply.policy?);
+        let target = config.targets.first();
+        (on_block == OnBlock::Refusal).then(|| About {
+            endpoint: self.endpoint,
+            model: target.map_or("", |target| target.model.as_str()),
+            now_us: self.started_us,
+            wants_usage: self.asked.usage,
+        })
+    }
+
+    /// Ends a stream with an error, or with a refusal, behind what is in `out`.
     pub fn cut(&mut self, reply: ErrorReply, out: &mut Vec<u8>) -> StreamStep {
-        stream::write_error(&reply, out);
+        let begun = self.inspector.as_ref().map(|inspector| inspector.begun());
+        let refusal = self
+            .refuses(&reply)
+            .and_then(|about| about.rest(&reply.message, &begun.unwrap_or_default()));
+        match refusal {
+            Some(refusal) => out.extend_from_slice(&refusal),
+            None => stream::write_error(&reply, out),
+        }
         self.refuse(reply);
         StreamStep::Cut
     }
 
     /// How many bytes of memory the answer takes in the engine, between two callbacks: its open event and its texts.
     pub fn footprint(&self) -> usize {
-        self.inspector
+        let own = self
+            .inspector
             .as_ref()
-            .map_or(0, |inspector| inspector.footprint())
+            .map_or(0, |inspector| inspector.footprint());
+        own + self.shadow.as_ref().map_or(0, |shadow| shadow.footprint())
+    }
+
+    /// Gives up to know what would have become of the exchange. True if there was something to give up.
+    pub fn forgo_would(&mut self) -> bool {
+        self.shadow.take().is_some()
     }
 
     /// The most bytes that any channel of the stream holds back.

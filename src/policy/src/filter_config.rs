@@ -3,10 +3,13 @@
 use kt_routing::{HealthProbe, Routing};
 use serde::{Deserialize, Serialize};
 
-use crate::{exchange::MAX_EVENT_BYTES, money::Pricing, policy::PolicyConfig};
+use crate::{
+    access::Access, controls::Controls, exchange::MAX_EVENT_BYTES, money::Pricing,
+    policy::PolicyConfig,
+};
 
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Which of the filters of the module is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +103,21 @@ pub fn order_cluster(first: usize) -> String {
     format!("kt_order_{first}")
 }
 
+/// The Envoy cluster that tries target number `first` and then the others of a set of targets; 0 is the set of all.
+pub fn order_cluster_of(set: usize, first: usize) -> String {
+    match set {
+        0 => order_cluster(first),
+        _ => format!("kt_order_{set}.{first}"),
+    }
+}
+
+/// The set of targets whose order a cluster is.
+pub fn set_of_order(cluster: &str) -> usize {
+    let numbers = cluster.strip_prefix("kt_order_");
+    let set = numbers.and_then(|numbers| numbers.split_once('.'));
+    set.and_then(|(set, _)| set.parse().ok()).unwrap_or(0)
+}
+
 /// Headers between the filters. None of them reaches a provider or is taken from a client.
 pub mod internal_header {
     /// The cluster that the router takes.
@@ -135,6 +153,12 @@ pub struct FilterConfig {
     pub pack: Pack,
     /// `policies.chain` with settings; empty when the pack is disabled.
     pub policies: Vec<PolicyConfig>,
+    /// How far they are switched on.
+    #[serde(default, skip_serializing_if = "Controls::is_empty")]
+    pub controls: Controls,
+    /// Who may ask for what, and what follows from it.
+    #[serde(default, skip_serializing_if = "Access::is_empty")]
+    pub access: Access,
     /// `--fail-mode`
     pub fail_mode: FailMode,
     /// `--unreadable`: whether images, audio, files and remote content are refused.

@@ -19,7 +19,7 @@
 //! use kt_policy::{BodyStep, Engine, Exchange, FilterConfig};
 //!
 //! let config = FilterConfig::from_json(br#"{
-//!     "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "demo", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
+//!     "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "demo", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
 //!     "policies": [{"kind": "prompt-injection", "threshold": 0.8, "action": "block"}],
 //!     "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "api.together.xyz", "base_path": "/v1", "weight": 1, "timeout_ms": 60000, "first_token_ms": 60000}]
 //! }"#).unwrap();
@@ -34,9 +34,12 @@
     expect(clippy::string_slice, reason = "tests know where their characters lie")
 )]
 
+pub mod access;
+mod block_answer;
 mod body_shape;
 mod caller_id;
 mod chain;
+mod controls;
 mod endpoint;
 mod engine;
 mod error;
@@ -52,6 +55,7 @@ mod memory;
 mod money;
 mod opening;
 mod pages;
+mod plans;
 pub mod policies;
 mod policy;
 pub mod quality;
@@ -61,16 +65,20 @@ mod tally;
 mod token;
 mod verdict;
 
+pub use access::{Access, ChainConfig, Consumer, ModelGroup, Plan, RequestHead, Route, Way};
 pub use body_shape::BodyShape;
 pub use caller_id::CallerIds;
 pub use chain::Chain;
+pub use controls::{Control, Controls, Mode, OnBlock};
 pub use endpoint::Endpoint;
 pub use engine::Engine;
 pub use error::ErrorReply;
-pub use exchange::{BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, set_model};
+pub use exchange::{
+    BlockAnswer, BodyStep, Exchange, MAX_EVENT_BYTES, StreamStep, Usage, model_of, set_model,
+};
 pub use filter_config::{
     FORMAT, FailMode, FilterConfig, Guard, HISTORY_BYTES, Pack, Role, Target, internal_header,
-    order_cluster,
+    order_cluster, order_cluster_of, set_of_order,
 };
 pub use held::{Held, Room};
 pub use hold_back::HoldBack;
@@ -81,8 +89,11 @@ pub use memory::{Memory, MemoryUse};
 pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
 pub use pages::{Page, PageReply};
+pub use plans::Plans;
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};
 pub use splice::Patch;
-pub use tally::{Finding, MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally};
+pub use tally::{
+    Finding, MAX_LISTED_REDACTIONS, PolicyResult, Redaction, Skipped, Stop, Tally, Would,
+};
 pub use token::{is_token, token_sha256};
 pub use verdict::{Phase, StopAction, Verdict};

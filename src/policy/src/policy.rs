@@ -95,6 +95,18 @@ pub enum PolicyConfig {
 }
 
 impl PolicyConfig {
+    /// Which policy it is.
+    pub fn kind(&self) -> PolicyKind {
+        match self {
+            Self::PromptInjection(_) => PolicyKind::PromptInjection,
+            Self::PiiDetector(_) => PolicyKind::PiiDetector,
+            Self::DlpFilter(_) => PolicyKind::DlpFilter,
+            Self::SafetyFilter(_) => PolicyKind::SafetyFilter,
+            Self::QualityScorer(_) => PolicyKind::QualityScorer,
+            Self::AuditLogger(_) => PolicyKind::AuditLogger,
+        }
+    }
+
     /// The runtime form of the policy; `None` for those that judge no text.
     pub(crate) fn compile(&self) -> Option<Box<dyn Policy>> {
         match self {

@@ -58,6 +58,66 @@ pub struct PolicyResult {
     /// Why, when the verdict is not `allow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<&'static str>,
+    /// How many values it had replaced.
+    #[serde(skip)]
+    pub redactions: usize,
+    /// What would have happened, had the policy been enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would: Option<Would>,
+}
+
+/// What a policy that only monitors would have done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Would {
+    /// Its severest verdict over all texts.
+    pub verdict: Verdict,
+    /// Its highest score, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    /// Families or categories that would have led to the verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<&'static str>,
+    /// What the quality scorer measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+    /// Why, when the verdict is not `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<&'static str>,
+    /// How many values would have been replaced.
+    pub redactions: usize,
+}
+
+impl PolicyResult {
+    /// The policy ran in `phase` and found nothing so far.
+    fn fresh(kind: PolicyKind, phase: Phase) -> Self {
+        Self {
+            kind,
+            phase,
+            verdict: Verdict::Allow,
+            score: None,
+            categories: Vec::new(),
+            quality: None,
+            reason_code: None,
+            redactions: 0,
+            would: None,
+        }
+    }
+
+    /// The result of a policy that only monitors, made of what it would have been.
+    pub(crate) fn into_would(self) -> Self {
+        let would = Would {
+            verdict: self.verdict,
+            score: self.score,
+            categories: self.categories,
+            quality: self.quality,
+            reason_code: self.reason_code,
+            redactions: self.redactions,
+        };
+        Self {
+            would: Some(would),
+            ..Self::fresh(self.kind, self.phase)
+        }
+    }
 }
 
 /// What the quality scorer measured on the worst answer.
@@ -186,13 +246,8 @@ impl Tally {
         let fresh = chain
             .judge(phase, &nothing)
             .map(|(kind, judgement)| PolicyResult {
-                kind,
-                phase,
-                verdict: Verdict::Allow,
                 score: judgement.score,
-                categories: Vec::new(),
-                quality: None,
-                reason_code: None,
+                ..PolicyResult::fresh(kind, phase)
             });
         self.results.extend(fresh);
     }
@@ -217,11 +272,8 @@ impl Tally {
         }
         let kind = PolicyKind::QualityScorer;
         let result = PolicyResult {
-            kind,
-            phase: Phase::Output,
             verdict,
             score: Some(score),
-            categories: Vec::new(),
             quality: Some(Quality {
                 passed,
                 refused,
@@ -229,6 +281,7 @@ impl Tally {
                 assertions,
             }),
             reason_code: (verdict != Verdict::Allow).then(|| kind.reason_code()),
+            ..PolicyResult::fresh(kind, Phase::Output)
         };
         let is_worse = |known: &PolicyResult| {
             known.verdict > verdict || known.score.is_some_and(|known| known < score)
@@ -257,13 +310,11 @@ impl Tally {
     pub(crate) fn stop_by_loop(&mut self) -> Stop {
         let kind = PolicyKind::QualityScorer;
         let result = PolicyResult {
-            kind,
-            phase: Phase::Output,
             verdict: Verdict::Block,
             score: Some(0.0),
             categories: vec!["loop"],
-            quality: None,
             reason_code: Some(kind.reason_code()),
+            ..PolicyResult::fresh(kind, Phase::Output)
         };
         self.results.retain(|known| known.kind != kind);
         self.results.push(result);
@@ -430,6 +481,13 @@ impl Tally {
             .filter(|span| span.range.end <= end)
         {
             self.redaction_count += 1;
+            let owner = chain.owner(span.label);
+            let mut results = self.results.iter_mut();
+            if let Some(result) =
+                results.find(|known| Some(known.kind) == owner && known.phase == phase)
+            {
+                result.redactions += 1;
+            }
             self.input_redacted |= phase == Phase::Input;
             if self.redactions.len() < MAX_LISTED_REDACTIONS && chain.redactor().lists() {
                 let category = chain.redactor().name(span.label).to_owned();

@@ -19,7 +19,7 @@ use kt_policy::{
 };
 
 const CONFIG: &str = r#"{
-    "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "answers", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
+    "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "answers", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
     "policies": [
         {"kind": "pii-detector", "action": "redact", "entities": ["EMAIL", "CREDIT_CARD", "PHONE"]},
         {"kind": "safety-filter", "mode": "strict", "action": "block", "output": {"stream": "MODE"}}],

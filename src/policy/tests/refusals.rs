@@ -19,7 +19,7 @@ use kt_policy::{
 };
 
 const CONFIG: &str = r#"{
-    "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "refusals", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
+    "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "refusals", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
     "policies": [{"kind": "safety-filter", "mode": "strict", "action": "block", "output": {"stream": "MODE"}}],
     "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]
 }"#;

@@ -167,7 +167,7 @@ pub fn engine() -> Option<Arc<Engine>> {
         .collect();
     let terms: Vec<String> = (0..200).map(term).collect();
     let config = r#"{
-        "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "probe", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
+        "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "probe", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 1.0, "action": "block"},
             {"kind": "pii-detector", "action": "redact", "entities": [ENTITIES], "patterns": [{"name": "EMPLOYEE", "find": {"regex": "EMP-[0-9]{4,8}(?-u:\\b)"}}]},

@@ -16,6 +16,12 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     if let Some(log_all_access) = fields.boolean("log_all_access", report) {
         settings.log_all_access = log_all_access;
     }
-    fields.finish(&[("hipaa_audit_controls", REMOVE)], report);
+    let stops_nothing = "remove it; the audit logger stops and changes nothing";
+    let unsupported = [
+        ("hipaa_audit_controls", REMOVE),
+        ("mode", stops_nothing),
+        ("on_block", stops_nothing),
+    ];
+    fields.finish(&unsupported, report);
     settings
 }

@@ -3,10 +3,11 @@
 use kt_policy::policies::safety_filter::{Mode, Settings};
 use kt_text::answers::StreamMode;
 
-use super::{REMOVE, STOP_ACTIONS, patterns, prompt_injection::LONGEST_MESSAGE};
+use super::{REMOVE, STOP_ACTIONS, controls, patterns, prompt_injection::LONGEST_MESSAGE};
 use crate::{
     diagnostic::{Code, Report},
-    fields::Fields,
+    fields::{Fields, join},
+    yaml::Node,
 };
 
 /// What matches of `block_if` are called.
@@ -14,15 +15,19 @@ const TERM: &str = "BLOCK_IF";
 
 pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     let mut settings = Settings::default();
-    let modes = [
+    let lists = [
         ("strict", Mode::Strict),
         ("critical_infrastructure", Mode::CriticalInfrastructure),
         ("automotive", Mode::Automotive),
         ("education", Mode::Education),
         ("law_enforcement", Mode::LawEnforcement),
     ];
-    if let Some(mode) = fields.choice("mode", &modes, &[], report) {
-        settings.mode = mode;
+    // Whether the filter acts is read with what all policies have, and what is wrong in how it is said reported there.
+    if let Some((word, node)) = controls::modes(&mut fields, &mut Report::default()).0 {
+        match lists.iter().find(|(name, _)| *name == word) {
+            Some((_, mode)) => settings.mode = *mode,
+            None => unknown_mode(word, &fields.path_of("mode"), node, &lists, report),
+        }
     }
     if let Some(action) = fields.choice("action", STOP_ACTIONS, &[], report) {
         settings.action = action;
@@ -64,4 +69,18 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
     }
     fields.finish(&[("max_age", REMOVE)], report);
     settings
+}
+
+fn unknown_mode(word: &str, path: &str, node: &Node, lists: &[(&str, Mode)], report: &mut Report) {
+    let words = lists.iter().map(|(name, _)| *name);
+    report.error(
+        Code::InvalidValue,
+        path,
+        node.position,
+        format!("`mode` cannot be `{word}`"),
+        format!(
+            "expected one of {}",
+            join(words.chain(["enforce", "monitor"]))
+        ),
+    );
 }

@@ -206,18 +206,33 @@ fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> (Value, Vec<String>) 
 pub(super) fn line(id: &Value, exchange: &Exchange) -> Value {
     let outcome = Outcome::of(exchange, &Facts::default());
     let decided = exchange.tally().outcome().1;
-    json!({
+    let mut line = json!({
         "id": id,
         "verdict": outcome.verdict,
         "reason_code": outcome.reason_code,
         "policy": decided.map(|(policy, _)| policy.name()),
-        "policy_results": exchange.tally().results(),
+        "policy_results": exchange.results(),
         "findings": exchange.findings(),
-    })
+    });
+    if let (Some(would), Value::Object(members)) = (exchange.would(), &mut line) {
+        let outcome = Outcome::of(would, &Facts::default());
+        members.insert("would_verdict".to_owned(), json!(outcome.verdict));
+        members.insert("would_reason_code".to_owned(), json!(outcome.reason_code));
+    }
+    line
 }
 
-/// Verdict and reason in one word each.
+/// Verdict and reason in one word each, and where policies monitor what they would have been.
 fn decision(judged: &Value) -> String {
+    let own = said(judged, "verdict", "reason_code");
+    if judged.get("would_verdict").is_none() {
+        return own;
+    }
+    let would = said(judged, "would_verdict", "would_reason_code");
+    format!("{own:<36} would: {would}")
+}
+
+fn said(judged: &Value, verdict: &str, reason_code: &str) -> String {
     let member = |name: &str| {
         judged
             .get(name)
@@ -225,7 +240,7 @@ fn decision(judged: &Value) -> String {
             .unwrap_or_default()
             .to_owned()
     };
-    format!("{} {}", member("verdict"), member("reason_code"))
+    format!("{} {}", member(verdict), member(reason_code))
 }
 
 /// The explanation for a person. Findings are named by place, never quoted.
@@ -244,12 +259,16 @@ fn prose(judged: &Value) -> String {
     };
     let mut lines = vec![decision(judged)];
     lines.extend(list("policy_results").iter().map(|result| {
+        let (said, would) = match result.get("would") {
+            Some(would) => (would, "would "),
+            None => (result, ""),
+        };
         format!(
-            "  {} ({}): {}, score {}",
+            "  {} ({}): {would}{}, score {}",
             word(result, "kind"),
             word(result, "phase"),
-            word(result, "verdict"),
-            word(result, "score")
+            word(said, "verdict"),
+            word(said, "score")
         )
     }));
     lines.extend(list("findings").iter().map(|finding| {

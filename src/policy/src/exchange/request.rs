@@ -14,17 +14,19 @@ use crate::{
     verdict::Phase,
 };
 
-/// A request that may go on.
-#[derive(Debug)]
-pub(super) struct Seen {
+/// How the client wants its answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// `stream`
     pub(super) stream: bool,
-    pub(super) patch: Option<Patch>,
+    /// `stream_options.include_usage`
+    pub(super) usage: bool,
 }
 
 /// Members of the request that the gateway itself reads.
 struct Envelope {
     endpoint: Endpoint,
-    stream: bool,
+    asked: Asked,
     model: Option<Range<usize>>,
     has_text: bool,
     problem: Option<&'static str>,
@@ -37,6 +39,10 @@ impl Envelope {
         }
         let problem = match path {
             [] => (node.kind != Kind::Object).then_some("the body must be a JSON object"),
+            [options, member] if options.is("stream_options") && member.is("include_usage") => {
+                self.asked.usage = node.kind == Kind::Bool(true);
+                None
+            }
             [Step::Key(name)] => self.member(name, node.kind, &node.range),
             [Step::Key(name), rest @ ..] if name == self.endpoint.required_member() => {
                 self.element(rest, node.kind)
@@ -48,7 +54,7 @@ impl Envelope {
 
     fn member(&mut self, name: &str, kind: Kind, range: &Range<usize>) -> Option<&'static str> {
         match (name, kind) {
-            ("stream", Kind::Bool(stream)) => self.stream = stream,
+            ("stream", Kind::Bool(stream)) => self.asked.stream = stream,
             ("stream", Kind::Null) => {}
             ("stream", _) => return Some("`stream` must be a boolean"),
             ("model", Kind::String { .. }) => self.model = Some(range.clone()),
@@ -93,18 +99,19 @@ impl Envelope {
     }
 }
 
-/// Judges `body` and says how it goes on.
+/// Judges `body` and says how it goes on. `asked` is what the client asked for, also where it does not go on.
 pub(super) fn inspect(
     body: &[u8],
     endpoint: Endpoint,
     engine: &Engine,
     tally: &mut Tally,
     memory: Option<&mut Memory>,
-) -> Result<Seen, ErrorReply> {
+    asked: &mut Asked,
+) -> Result<Option<Patch>, ErrorReply> {
     let text = std::str::from_utf8(body).map_err(|_| refuse("the body is not valid UTF-8"))?;
     let mut envelope = Envelope {
         endpoint,
-        stream: false,
+        asked: Asked::default(),
         model: None,
         has_text: false,
         problem: None,
@@ -120,6 +127,7 @@ pub(super) fn inspect(
     if let Some(problem) = envelope.problem {
         return Err(refuse(problem));
     }
+    *asked = envelope.asked;
     if !envelope.has_text {
         return Err(refuse(&format!(
             "`{}` is missing",
@@ -130,11 +138,7 @@ pub(super) fn inspect(
     if let Some(model) = engine.common_model() {
         replace_model(text, envelope.model, model, &mut edits);
     }
-    let patch = (!edits.is_empty()).then(|| edits.patch(body));
-    Ok(Seen {
-        stream: envelope.stream,
-        patch,
-    })
+    Ok((!edits.is_empty()).then(|| edits.patch(body)))
 }
 
 fn refuse(problem: &str) -> ErrorReply {
@@ -157,6 +161,22 @@ fn replace_model(body: &str, current: Option<Range<usize>>, model: &str, edits: 
             edits.replace(at..at, member);
         }
     }
+}
+
+/// The `model` of a request body, before anything else of it is looked at. A body that cannot be read has none; judging it refuses it.
+pub fn model_of(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut model = None;
+    json::walk(text, &mut |path, node| {
+        if let ([member], Kind::String { escaped }) = (path, node.kind)
+            && member.is("model")
+        {
+            let raw = text.get(node.range.clone()).unwrap_or_default();
+            model = Some(json::decode(raw, escaped).into_owned());
+        }
+    })
+    .ok()?;
+    model
 }
 
 /// Sets `model` of a request body that was inspected before: the rewrite of one attempt for its target.

@@ -30,6 +30,7 @@ use super::{
     response::{self, TokenData, hide, token_data, unreadable},
 };
 use crate::{
+    block_answer::Begun,
     body_shape::BodyShape,
     engine::Engine,
     error::ErrorReply,
@@ -191,6 +192,14 @@ impl StreamInspector {
         }
         self.score(pass);
         Ok(())
+    }
+
+    /// How far the stream has come.
+    pub(super) fn begun(&self) -> Begun {
+        Begun {
+            events: self.payloads,
+            ..self.texts.channels.begun()
+        }
     }
 
     /// The most bytes that any channel holds back.

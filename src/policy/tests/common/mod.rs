@@ -17,7 +17,7 @@ static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| compile(PATTERNS));
 /// An engine with every policy and entity, and these patterns of users.
 pub(crate) fn compile(patterns: &str) -> Arc<Engine> {
     let config = r#"{
-        "format": 2, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
+        "format": 3, "role": "policy", "gateway_id": "g", "pack": {"name": "laws", "version": "1.0.0"}, "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
         "policies": [
             {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
             {"kind": "pii-detector", "action": "redact", "entities": [ENTITIES] PATTERNS},

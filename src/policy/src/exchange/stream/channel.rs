@@ -38,6 +38,11 @@ pub(super) struct Channel {
 }
 
 impl Channel {
+    /// Whether it was said to end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     pub(super) fn new(key: Key, place: OwnPlace, judges_quality: bool) -> Self {
         let is_json = key.is_arguments();
         Self {

@@ -15,6 +15,7 @@ use super::{
     write::{self, OwnPlace},
 };
 use crate::{
+    block_answer::Begun,
     error::ErrorReply,
     exchange::{response::unreadable, stream::Pass},
     json::{self, Kind},
@@ -71,6 +72,22 @@ impl Channels {
     /// How many bytes of memory the texts take.
     pub(super) fn footprint(&self) -> usize {
         self.footprint + self.ends.footprint()
+    }
+
+    /// What a last chunk of our own begins with, and the choices that it ends.
+    pub(super) fn begun(&self) -> Begun {
+        let open = self.channels.iter().filter(|channel| !channel.has_ended());
+        let mut choices: Vec<u32> = open.filter_map(|channel| channel.key.choice()).collect();
+        choices.sort_unstable();
+        choices.dedup();
+        if choices.is_empty() {
+            choices.push(0);
+        }
+        Begun {
+            head: String::from_utf8_lossy(&self.head).into_owned(),
+            choices,
+            events: 0,
+        }
     }
 
     /// Remembers what chunks of our own begin with.

@@ -66,7 +66,15 @@ impl Key {
 
     /// Whether it is a text of this choice.
     pub(super) fn is_of(&self, number: u32) -> bool {
-        matches!(self, Self::Choice { choice, .. } if *choice == number)
+        self.choice() == Some(number)
+    }
+
+    /// The choice that the text belongs to.
+    pub(super) fn choice(&self) -> Option<u32> {
+        match self {
+            Self::Choice { choice, .. } => Some(*choice),
+            Self::Item { .. } => None,
+        }
     }
 }
 

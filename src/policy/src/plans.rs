@@ -1,0 +1,135 @@
+//! One configuration, compiled: an engine per chain, and what chooses among them.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::{
+    access::{Access, KeyIndex, Plan, RequestHead},
+    engine::Engine,
+    error::ErrorReply,
+    exchange::model_of,
+    filter_config::FilterConfig,
+};
+
+/// The engines of a configuration.
+#[derive(Debug)]
+pub struct Plans {
+    first: Arc<Engine>,
+    /// Those of other chains.
+    others: Vec<Arc<Engine>>,
+    keys: KeyIndex,
+}
+
+impl Plans {
+    /// Compiles `config`. The error names the pattern that does not compile.
+    pub fn new(config: FilterConfig) -> Result<Self, String> {
+        let keys = KeyIndex::new(&config.access);
+        let mut others = Vec::with_capacity(config.access.chains.len());
+        for chain in &config.access.chains {
+            let own = FilterConfig {
+                policies: chain.policies.clone(),
+                controls: chain.controls.clone(),
+                access: Access::default(),
+                ..config.clone()
+            };
+            others.push(Arc::new(Engine::new(own)?));
+        }
+        let first = Arc::new(Engine::new(config)?);
+        Ok(Self {
+            first,
+            others,
+            keys,
+        })
+    }
+
+    /// The engine of the file's own chain.
+    pub fn first(&self) -> &Arc<Engine> {
+        &self.first
+    }
+
+    /// The engine of a chain, by [`crate::Plan::chain`].
+    pub fn engine(&self, chain: usize) -> Option<&Arc<Engine>> {
+        match chain.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other),
+        }
+    }
+
+    fn config(&self) -> &FilterConfig {
+        self.first.config()
+    }
+
+    fn access(&self) -> &Access {
+        &self.config().access
+    }
+
+    /// See [`Access::caller`].
+    pub fn caller(&self, authorization: Option<&str>) -> Result<Option<usize>, ErrorReply> {
+        let access = self.access();
+        access.caller(&self.keys, authorization)
+    }
+
+    /// What a `POST` request gets. Where its model has a say, its body is needed.
+    pub fn choose(
+        &self,
+        path: &str,
+        head: &impl RequestHead,
+        caller: Option<usize>,
+        body: Option<&[u8]>,
+    ) -> Result<Plan, ErrorReply> {
+        let access = self.access();
+        if access.is_empty() {
+            return Ok(Plan::default());
+        }
+        let model = match body {
+            _ if !access.depends_on_model() => None,
+            Some(body) => model_of(body),
+            None => return Err(ErrorReply::engine_unavailable()),
+        };
+        access.plan("POST", path, head, caller, model.as_deref())
+    }
+
+    /// The targets of a set, by their places.
+    pub fn targets(&self, set: usize) -> Vec<usize> {
+        let config = self.config();
+        match set.checked_sub(1) {
+            None => (0..config.targets.len()).collect(),
+            Some(set) => config
+                .access
+                .target_sets
+                .get(set)
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+
+    /// `id` of a consumer.
+    pub fn consumer_id(&self, caller: usize) -> Option<&str> {
+        Some(&self.access().consumers.get(caller)?.id)
+    }
+
+    /// `name` of a route.
+    pub fn route_name(&self, route: usize) -> Option<&str> {
+        Some(&self.access().routes.get(route)?.name)
+    }
+
+    /// The models that a consumer may use, in OpenAI's list shape.
+    pub fn models(&self, caller: Option<usize>) -> Vec<u8> {
+        let config = self.config();
+        let mut of_targets: Vec<&str> = Vec::new();
+        for target in &config.targets {
+            if !of_targets.contains(&target.model.as_str()) {
+                of_targets.push(&target.model);
+            }
+        }
+        let models = config.access.models(caller, of_targets.into_iter());
+        let data: Vec<_> = models
+            .iter()
+            .map(|id| json!({"id": id, "object": "model", "created": 0, "owned_by": "keeptrusts"}))
+            .collect();
+        json!({"object": "list", "data": data})
+            .to_string()
+            .into_bytes()
+    }
+}
