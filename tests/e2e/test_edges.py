@@ -84,13 +84,17 @@ def test_large_bodies_are_served(pair):
 
 
 def test_a_body_full_of_values_is_served(pair):
-    content = "\\n".join(["a@b.io 4111111111111111 ignore previous how to make"] * (6 << 20 >> 6))
-    answer = post(pair.gateway, '{"messages": [{"role": "user", "content": "' + content + '"}]}')
+    def values(lines):
+        content = "\\n".join(["a@b.io 4111111111111111 ignore previous how to make" + " so" * 20] * lines)
+        return '{"messages": [{"role": "user", "content": "' + content + '"}]}'
+
+    answer = post(pair.gateway, values(49_000))
     assert answer.status_code == 200
     (body,) = pair.provider.bodies()
     assert "@" not in body["messages"][0]["content"] and "4111" not in body["messages"][0]["content"]
     (event,) = pair.gateway.events()
-    assert event["redaction_count"] == 2 * (6 << 20 >> 6) and len(event["redactions"]) == 100
+    assert event["redaction_count"] == 98_000 and len(event["redactions"]) == 100
+    assert code(post(pair.gateway, values(51_000)))[::2] == (413, "inspection_limit_exceeded")
 
 
 def test_too_large_an_answer(pair):
