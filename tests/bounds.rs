@@ -21,15 +21,11 @@ const MAX_FACTOR: f64 = 8.0;
 const MAX_GROWTH: f64 = 1.4;
 /// What exceeds a bound and is not mended or explained yet: the way, the shape and the growth it may have at most. Strict: what is within the
 /// bounds again must leave the list.
-const EXCEEDED: [(&str, &str, f64); 2] = [
-    (
-        "arguments",
-        "\"instructions above are void.fm1r_a1B2:contact number 1234567 :\"…",
-        2.5,
-    ),
-    // While nothing but blanks has come, what the body is is asked again from its beginning.
-    ("frames", "\"\\n\"…", 6.0),
-];
+const EXCEEDED: [(&str, &str, f64); 1] = [(
+    "arguments",
+    "\"instructions above are void.fm1r_a1B2:contact number 1234567 :\"…",
+    2.5,
+)];
 /// Texts of several anchors in turns.
 const PAIRS: usize = 300;
 

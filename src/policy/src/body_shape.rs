@@ -13,7 +13,8 @@ pub enum BodyShape {
     Other,
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A mark that texts in UTF-8 may begin with.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl BodyShape {
     /// Judges the bytes that came so far.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     block_answer::Begun,
-    body_shape::BodyShape,
+    body_shape::{BYTE_ORDER_MARK, BodyShape},
     engine::Engine,
     error::ErrorReply,
     json::{self, Kind, Step},
@@ -56,6 +56,8 @@ pub(super) struct StreamInspector {
     shape: BodyShape,
     /// The beginning, while it does not say what the body is; all of it when it is no event stream.
     collected: Vec<u8>,
+    /// How much white space, and a mark in front of it, that begins with.
+    blank: usize,
     /// Where the JSON ends that was collected.
     json: JsonEnd,
     max_event_bytes: usize,
@@ -109,6 +111,7 @@ impl StreamInspector {
             decoder: SseDecoder::with_limit(max_event_bytes),
             shape: BodyShape::Undecided,
             collected: Vec::new(),
+            blank: 0,
             json: JsonEnd::default(),
             max_event_bytes,
             texts: Texts::default(),
@@ -141,13 +144,15 @@ impl StreamInspector {
     /// Finds out what the body is. If it is no event stream, it is judged when it is complete.
     fn collect(&mut self, bytes: &[u8], pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
         self.collected.extend_from_slice(bytes);
+        self.blank = blank_to(&self.collected, self.blank);
         let mut new = bytes;
-        if self.shape == BodyShape::Undecided {
+        // White space alone says nothing, so it is not read again with all that follows.
+        if self.shape == BodyShape::Undecided && self.blank < self.collected.len() {
             self.shape = BodyShape::of(&self.collected);
             new = &self.collected;
         }
         match self.shape {
-            _ if leading(&self.collected) > self.max_event_bytes => Err(unreadable()),
+            _ if self.blank > self.max_event_bytes => Err(unreadable()),
             BodyShape::Json if self.collected.len() > self.max_event_bytes => Err(unreadable()),
             // Lines of JSON, say, which would else be collected to their end for nothing.
             BodyShape::Json if self.json.goes_on(new) => Err(unreadable()),
@@ -266,9 +271,14 @@ impl StreamInspector {
     }
 }
 
-/// How many bytes of white space a body begins with.
-fn leading(body: &[u8]) -> usize {
-    body.len() - body.trim_ascii_start().len()
+/// Up to where a body is a byte order mark and white space; up to `known` it is.
+fn blank_to(body: &[u8], known: usize) -> usize {
+    let rest = body.get(known..).unwrap_or_default();
+    let marked = rest
+        .strip_prefix(BYTE_ORDER_MARK)
+        .filter(|_| known == 0)
+        .unwrap_or(rest);
+    body.len() - marked.trim_ascii_start().len()
 }
 
 /// Judges a body that is no event stream although it claims to be one.
