@@ -368,7 +368,7 @@ fn bodies_and_frames_are_bounded() {
     check(&Plan {
         ways: &["body", "frames"],
         lengths: [2048, 8192],
-        of: 40,
+        of: 15,
         has_every_detector: false,
     });
 }
