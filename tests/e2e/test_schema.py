@@ -16,8 +16,9 @@ GOLDEN = sorted((ROOT / "tests/golden").glob("*/policy-config.yaml"))
 NO_FILE = {"not-yaml": False, "duplicate-keys": False, "testing": True}
 # Unknown kinds and keys, wrong types, missing keys, unsupported keys, unknown providers.
 STRUCTURAL = {"E001", "E002", "E006", "E007", "E010", "E011"}
-# What no schema of a reasonable size says: names that are read in any case, keys that another key makes needless.
-BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$")
+# What no schema of a reasonable size says: names that are read in any case, keys that another key makes needless, settings that a route lays over
+# those of `policy`.
+BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$|^routes\[\d+\]\.policy\.")
 
 
 @pytest.fixture(scope="module")
