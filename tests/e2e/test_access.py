@@ -30,6 +30,11 @@ routes:
   - name: tools
     match: {{headers: {{X-Channel: tools}}}}
     chain: [audit-logger]
+  - name: watching
+    match: {{headers: {{X-Mode: watch}}}}
+    policy:
+      prompt-injection: {{mode: monitor}}
+      pii-detector: {{mode: monitor}}
   - name: polite
     match: {{path: /polite}}
     on_block: refusal
@@ -109,14 +114,15 @@ def test_routes_choose_chain_and_targets(doors):
     assert ask(front, "free", ATTACK, "/open/v1/chat/completions").status_code == 200
     assert ask(front, "free", ATTACK, headers={"x-channel": "tools"}).status_code == 200
     assert ask(front, "free", ATTACK).status_code == 409
+    assert ask(front, "free", ATTACK, headers={"x-mode": "watch"}).status_code == 200
     polite = ask(front, "free", ATTACK, "/polite/v1/chat/completions", model="large")
     assert (polite.status_code, polite.json()["choices"][0]["finish_reason"]) == (200, "content_filter")
     assert ask(front, "free", "hi", "/polite/v1/chat/completions", model="large").status_code == 200
     nowhere = ask(front, "free", "hi", "/polite/v1/chat/completions", model="small")
     assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "model_not_found")
-    events = front.events(6)
-    assert [event.get("route") for event in events] == ["open", "tools", None, "polite", "polite", None]
-    assert [request["path"] for request in a.requests()] == ["/v1/chat/completions"] * 2
+    events = front.events(7)
+    assert [event.get("route") for event in events] == ["open", "tools", None, "watching", "polite", "polite", None]
+    assert [request["path"] for request in a.requests()] == ["/v1/chat/completions"] * 3
     assert [body["model"] for body in b.bodies()] == ["model-b"]
 
 

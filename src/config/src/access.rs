@@ -4,7 +4,7 @@ mod consumers;
 mod models;
 mod routes;
 
-use kt_policy::{Access, ChainConfig, PolicyKind, Way};
+use kt_policy::{Access, ChainConfig, OnBlock, PolicyKind, Way};
 
 use crate::{
     diagnostic::{Code, Position, Report},
@@ -80,11 +80,15 @@ impl Sections<'_> {
         };
         let mut way = |route: Option<&Route<'_>>, report: &mut Report| {
             let base = route.and_then(|route| route.chain.as_ref()).unwrap_or(&own);
-            let chains = std::iter::once(base).chain(&self.consumers.chains);
-            let chains: Vec<usize> = chains
-                .map(|kinds| {
+            let over = route.and_then(|route| route.policy);
+            // Clients may choose a route. Where their key gives them a chain, they choose no settings for it by that.
+            let of_consumers = self.consumers.chains.iter().map(|kinds| (kinds, None));
+            let chains: Vec<usize> = std::iter::once((base, over))
+                .chain(of_consumers)
+                .map(|(kinds, over)| {
                     let kinds = if is_enabled { kinds.as_slice() } else { &[] };
-                    let policies = settings(kinds, policy, route, default, &own, report);
+                    let refusal = route.and_then(|route| route.on_block);
+                    let policies = settings(kinds, policy, (over, refusal), default, &own, report);
                     tables.chain(policies)
                 })
                 .collect();
@@ -153,17 +157,15 @@ fn place_of<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
     })
 }
 
-/// The policies of a chain with their settings, in a route with its own put over them.
+/// The policies of a chain with their settings, and with those of a route put over them.
 fn settings(
     kinds: &[PolicyKind],
     policy: Option<&Node>,
-    route: Option<&Route<'_>>,
+    (over, refusal): (Option<&Node>, Option<OnBlock>),
     default: &Policies,
     own: &[PolicyKind],
     report: &mut Report,
 ) -> Policies {
-    let over = route.and_then(|route| route.policy);
-    let refusal = route.and_then(|route| route.on_block);
     if over.is_none() && refusal.is_none() && kinds == own {
         return default.clone();
     }
