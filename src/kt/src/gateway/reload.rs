@@ -175,27 +175,17 @@ impl Reload {
             files,
             source,
         };
-        let earlier = std::mem::replace(&mut self.served, served);
-        self.options = options;
-        self.keep(earlier.files, until);
-        self.write(&self.with_earlier())?;
+        let earlier = kept(&self.earlier, self.served.files.clone(), until);
+        if let Err(failure) = self.write(&with_earlier(&served.files, &earlier)) {
+            // What was written of it is taken back, as far as that goes, and it is tried again.
+            (self.refused, self.read) = (None, None);
+            self.write(&with_earlier(&self.served.files, &self.earlier))?;
+            return Err(failure);
+        }
+        (self.served, self.options, self.earlier) = (served, options, earlier);
         println!("Generation {generation}: {}", describe(self.gateway()));
         flush();
         Ok(Outcome::Applied)
-    }
-
-    /// Keeps what running exchanges may need; the same files once, for the longer time.
-    fn keep(&mut self, files: Dynamic, until: Instant) {
-        self.earlier
-            .retain(|(earlier, _)| !earlier.has_clusters_of(&files));
-        self.earlier.push((files, until));
-    }
-
-    /// The files that are served, with what running exchanges may need.
-    fn with_earlier(&self) -> Dynamic {
-        let first = self.served.files.clone();
-        let newest_first = self.earlier.iter().rev();
-        newest_first.fold(first, |files, (earlier, _)| files.with_clusters_of(earlier))
     }
 
     fn forget(&mut self) {
@@ -203,7 +193,7 @@ impl Reload {
         let before = self.earlier.len();
         self.earlier.retain(|(_, until)| *until > now);
         if self.earlier.len() != before
-            && let Err(failure) = self.write(&self.with_earlier())
+            && let Err(failure) = self.write(&with_earlier(&self.served.files, &self.earlier))
         {
             eprintln!("{}", failure.message);
         }
@@ -211,7 +201,7 @@ impl Reload {
 
     /// Stops accepting: connections that are there end when what they carry is over.
     pub(super) fn close(&mut self) -> Result<(), Failure> {
-        self.write(&self.with_earlier().without_listener())
+        self.write(&with_earlier(&self.served.files, &self.earlier).without_listener())
     }
 
     fn write(&self, files: &Dynamic) -> Result<(), Failure> {
@@ -222,6 +212,25 @@ impl Reload {
             ))
         })
     }
+}
+
+/// What running exchanges may need, with `files` among it; the same files once, for the longer time.
+fn kept(earlier: &[(Dynamic, Instant)], files: Dynamic, until: Instant) -> Vec<(Dynamic, Instant)> {
+    let others = earlier.iter();
+    let mut kept: Vec<_> = others
+        .filter(|(earlier, _)| !earlier.has_clusters_of(&files))
+        .cloned()
+        .collect();
+    kept.push((files, until));
+    kept
+}
+
+/// The files that are served, with what running exchanges may need.
+fn with_earlier(served: &Dynamic, earlier: &[(Dynamic, Instant)]) -> Dynamic {
+    let newest_first = earlier.iter().rev();
+    newest_first.fold(served.clone(), |files, (earlier, _)| {
+        files.with_clusters_of(earlier)
+    })
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
