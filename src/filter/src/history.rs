@@ -27,11 +27,17 @@ impl History {
         }
     }
 
-    /// Judges a request, as far as it is new.
-    pub(crate) fn judge(&self, exchange: &mut Exchange, body: &[u8]) -> BodyStep {
+    /// Judges a request, as far as it is new to this caller.
+    pub(crate) fn judge(
+        &self,
+        exchange: &mut Exchange,
+        caller: Option<usize>,
+        body: &[u8],
+    ) -> BodyStep {
         let Ok(mut memory) = self.memory.try_borrow_mut() else {
             return exchange.request_body(body);
         };
+        memory.ask_for(caller);
         let before = memory.bytes();
         let step = exchange.request_body_again(body, &mut memory);
         let uses = memory.take_use();

@@ -1,7 +1,7 @@
 //! What was judged before: agents and chats send the whole conversation again with every turn, and only the last message is new.
 //!
 //! A judgement depends on the chain, the phase and the text alone, so all that was seen in a text is kept under a hash of the three, and
-//! comes back as it was. No text is kept, only places, labels and scores. The hash is keyed (SipHash-2-4, 128 bits) with a secret
+//! comes back as it was. The caller is hashed with them, so that no consumer can find out by counts or time what another sent. No text is kept, only places, labels and scores. The hash is keyed (SipHash-2-4, 128 bits) with a secret
 //! that nobody outside can know, so nobody can make two texts that share one.
 
 use std::{collections::BTreeMap, hash::Hasher as _};
@@ -25,6 +25,8 @@ pub struct Memory {
     young: Generation,
     old: Generation,
     use_: MemoryUse,
+    /// Who asks, by a number; 0 is everybody without a key.
+    caller: u64,
 }
 
 /// How a memory was used.
@@ -88,7 +90,13 @@ impl Memory {
             young: Generation::default(),
             old: Generation::default(),
             use_: MemoryUse::default(),
+            caller: 0,
         }
+    }
+
+    /// Whose texts are asked for from now on, by the place among the consumers.
+    pub fn ask_for(&mut self, caller: Option<usize>) {
+        self.caller = caller.map_or(0, |place| place as u64 + 1);
     }
 
     /// How it was used since this was last asked.
@@ -138,6 +146,7 @@ impl Memory {
     fn hash(&self, chain: &Chain, phase: Phase, text: &str) -> u128 {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write_u64(chain.number());
+        hasher.write_u64(self.caller);
         hasher.write_u8(phase as u8);
         hasher.write(text.as_bytes());
         hasher.finish128().as_u128()
@@ -260,5 +269,17 @@ mod tests {
             });
             assert_eq!(counted, [memory.young.bytes, memory.old.bytes]);
         }
+    }
+
+    #[test]
+    fn callers_learn_nothing_of_each_other() {
+        let (chain, mut memory) = (seed(), Memory::new([7; 16], 1 << 20));
+        let mut ask = |caller| {
+            memory.ask_for(caller);
+            memory.scan_whole(&chain, Phase::Input, &text(1), &mut Sightings::default());
+            memory.take_use().hits
+        };
+        assert_eq!([None, Some(0), Some(1)].map(&mut ask), [0, 0, 0]);
+        assert_eq!([None, Some(0), Some(1)].map(ask), [1, 1, 1]);
     }
 }
