@@ -57,6 +57,9 @@ pub(super) struct Ends {
     opening: Vec<Open>,
     /// The event at hand, if it has to wait.
     held: Option<Held>,
+    /// What `entries` take, and how many last words they wait for: asked for with every event.
+    bytes: usize,
+    waiting: usize,
 }
 
 impl Ends {
@@ -67,7 +70,7 @@ impl Ends {
 
     /// How many bytes of memory all of it takes.
     pub(super) fn footprint(&self) -> usize {
-        self.entries.iter().map(Entry::footprint).sum()
+        self.bytes
     }
 
     /// Whether a channel's last words are waited for.
@@ -88,8 +91,7 @@ impl Ends {
     /// The event at hand ends a channel. False when too many wait already.
     pub(super) fn open(&mut self, channel: usize, place: OwnPlace) -> bool {
         self.opening.push(Open { channel, place });
-        let open = self.entries.iter().map(|entry| entry.open.len());
-        open.sum::<usize>() + self.opening.len() <= MAX_OPEN
+        self.waiting + self.opening.len() <= MAX_OPEN
     }
 
     /// Whether the event at hand has to wait.
@@ -116,17 +118,21 @@ impl Ends {
     /// Puts what the event at hand wrote behind what waits, and the event itself if it waits.
     pub(super) fn enqueue(&mut self, written: Vec<u8>) {
         let (held, open) = (self.held.take(), std::mem::take(&mut self.opening));
-        match self.entries.back_mut().filter(|last| last.held.is_none()) {
-            Some(last) => {
-                last.before.extend_from_slice(&written);
-                (last.held, last.open) = (held, open);
-            }
-            None => self.entries.push_back(Entry {
-                before: written,
-                held,
-                open,
-            }),
+        self.waiting += open.len();
+        if let Some(last) = self.entries.back_mut().filter(|last| last.held.is_none()) {
+            self.bytes -= last.footprint();
+            last.before.extend_from_slice(&written);
+            (last.held, last.open) = (held, open);
+            self.bytes += last.footprint();
+            return;
         }
+        let entry = Entry {
+            before: written,
+            held,
+            open,
+        };
+        self.bytes += entry.footprint();
+        self.entries.push_back(entry);
     }
 
     /// Gives a channel's text to the first event that waits for it, and says whether that was all.
@@ -142,6 +148,7 @@ impl Ends {
         let Some(entry) = entries.find(|entry| entry.open.iter().any(is_it)) else {
             return;
         };
+        self.bytes -= entry.footprint();
         let mut pieces = entry.held.iter_mut().flat_map(|held| &mut held.pieces);
         if let Some(piece) = pieces.rfind(|piece| piece.channel == channel) {
             piece.released.push_str(text);
@@ -149,20 +156,24 @@ impl Ends {
             write(&open.place, &mut entry.before);
         }
         if is_all {
-            entry.open.retain(|open| !is_it(open));
+            self.waiting -= entry.forget(channel);
         }
+        self.bytes += entry.footprint();
     }
 
     /// A channel is waited for no longer.
     pub(super) fn give_up(&mut self, channel: usize) {
         for entry in &mut self.entries {
-            entry.open.retain(|open| open.channel != channel);
+            let before = entry.footprint();
+            self.waiting -= entry.forget(channel);
+            self.bytes -= before - entry.footprint();
         }
     }
 
     /// Lets leave what is decided.
     pub(super) fn leave(&mut self, out: &mut Vec<u8>) {
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.open.is_empty()) {
+            self.bytes -= entry.footprint();
             out.extend_from_slice(&entry.before);
             if let Some(held) = entry.held {
                 held.write(out);
@@ -189,10 +200,18 @@ impl Ends {
 
 impl Entry {
     fn footprint(&self) -> usize {
-        let texts = |held: &Held| held.pieces.iter().map(|piece| piece.released.len()).sum();
-        let texts: usize = self.held.as_ref().map_or(0, texts);
-        let event = self.held.as_ref().map_or(0, |held| held.event.footprint());
-        size_of::<Self>() + self.before.len() + event + texts
+        let piece = |piece: &HeldPiece| size_of::<HeldPiece>() + piece.released.len();
+        let held =
+            |held: &Held| held.event.footprint() + held.pieces.iter().map(piece).sum::<usize>();
+        let held = self.held.as_ref().map_or(0, held);
+        size_of::<Self>() + self.before.len() + held + self.open.len() * size_of::<Open>()
+    }
+
+    /// Waits for a channel no longer, and says for how many ends of it that was.
+    fn forget(&mut self, channel: usize) -> usize {
+        let before = self.open.len();
+        self.open.retain(|open| open.channel != channel);
+        before - self.open.len()
     }
 }
 
