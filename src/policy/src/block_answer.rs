@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use crate::{endpoint::Endpoint, sse};
 
+/// The model in answers that no model gave: those of the targets are not for everybody to know.
+const MODEL: &str = "keeptrusts";
+
 /// What is known of the exchange.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct About<'a> {
+pub(crate) struct About {
     pub(crate) endpoint: Endpoint,
-    /// The model that would have answered.
-    pub(crate) model: &'a str,
     /// Microseconds since 1970.
     pub(crate) now_us: u64,
     /// Whether the client asked for the count of tokens at the end of the stream.
@@ -32,7 +33,7 @@ pub(crate) struct Begun {
     pub(crate) events: usize,
 }
 
-impl About<'_> {
+impl About {
     /// The answer as one body. There is none to a request for embeddings.
     pub(crate) fn whole(&self, message: &str) -> Option<Vec<u8>> {
         let body = match self.endpoint {
@@ -127,7 +128,7 @@ impl About<'_> {
             "id": self.id("chatcmpl-"),
             "object": "chat.completion",
             "created": self.created(),
-            "model": self.model,
+            "model": MODEL,
             "choices": [{
                 "index": 0,
                 "message": {"role": "assistant", "content": message, "refusal": message},
@@ -142,7 +143,7 @@ impl About<'_> {
             "id": self.id("cmpl-"),
             "object": object,
             "created": self.created(),
-            "model": self.model,
+            "model": MODEL,
             "choices": [{"index": 0, "text": message, "logprobs": null, "finish_reason": "content_filter"}],
         });
         if let Some(members) = body.as_object_mut().filter(|_| with_usage) {
@@ -156,7 +157,7 @@ impl About<'_> {
             "id": self.id("chatcmpl-"),
             "object": "chat.completion.chunk",
             "created": self.created(),
-            "model": self.model,
+            "model": MODEL,
             "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}],
         });
         data(&chunk, out);
@@ -164,7 +165,7 @@ impl About<'_> {
 
     fn usage_chunk(&self, object: &str, out: &mut Vec<u8>) {
         if self.wants_usage {
-            let chunk = json!({"id": self.id("chatcmpl-"), "object": object, "created": self.created(), "model": self.model, "choices": [], "usage": no_tokens()});
+            let chunk = json!({"id": self.id("chatcmpl-"), "object": object, "created": self.created(), "model": MODEL, "choices": [], "usage": no_tokens()});
             data(&chunk, out);
         }
     }
@@ -191,7 +192,7 @@ impl About<'_> {
             "instructions": null,
             "max_output_tokens": null,
             "metadata": {},
-            "model": self.model,
+            "model": MODEL,
             "output": output,
             "parallel_tool_calls": true,
             "previous_response_id": null,

@@ -349,13 +349,11 @@ impl Exchange {
         body.map(|body| BlockAnswer { content_type, body })
     }
 
-    fn refuses(&self, reply: &ErrorReply) -> Option<About<'_>> {
+    fn refuses(&self, reply: &ErrorReply) -> Option<About> {
         let config = self.engine.config();
         let on_block = config.controls.on_block(reply.policy?);
-        let target = config.targets.first();
-        (on_block == OnBlock::Refusal).then(|| About {
+        (on_block == OnBlock::Refusal).then_some(About {
             endpoint: self.endpoint,
-            model: target.map_or("", |target| target.model.as_str()),
             now_us: self.started_us,
             wants_usage: self.asked.usage,
         })

@@ -138,7 +138,10 @@ fn every_endpoint_but_embeddings_can_refuse() {
             let Some(answer) = answer else { continue };
             let text = String::from_utf8(answer.body.clone()).unwrap();
             assert!(
-                text.contains("the-model") && text.contains("1800000000") && !text.contains(attack),
+                text.contains("\"model\":\"keeptrusts\"")
+                    && text.contains("1800000000")
+                    && !text.contains(attack)
+                    && !text.contains("the-model"),
                 "{text}"
             );
             let expected = if streams {
