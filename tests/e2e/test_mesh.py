@@ -159,6 +159,18 @@ def test_a_proxy_of_the_workload_enforces(start, provider, form):
     assert len(back.requests()) == 1
 
 
+@pytest.mark.parametrize("path", ["/shop/responses", "/unnamed/v1/chat/completions"])
+def test_a_gateway_leaves_the_routes_of_others_alone(start, provider, path):
+    back = provider()
+    front = start(Mesh, policy_config(target("a", back.url)), FORMS["istio 1.30 gateway"])
+    body = {"messages": [{"role": "user", "content": ATTACK}]}
+    httpx.post(front.url + path, json=body, headers={"authorization": "Bearer sk-of-the-shop", "x-cart": "7"})
+    (request,) = back.requests()
+    assert json.loads(request["body"]) == body and request["path"] == path
+    assert (request["headers"]["authorization"], request["headers"]["x-cart"]) == ("Bearer sk-of-the-shop", "7")
+    assert not front.events_file.exists() or front.events_file.read_text() == ""
+
+
 def test_answers_of_a_mesh_are_judged(start, provider):
     back = provider()
     front = start(Mesh, policy_config(target("a", back.url)), FORMS["istio 1.30 gateway"])

@@ -69,7 +69,9 @@ def istio(kinds, module):
     service = kinds["VirtualService"]["spec"]
     routes = [route for http in service["http"] for route in virtual_routes(http)]
     if "gateways" in service:
-        hosts = [{"name": "gateway", "domains": service["hosts"], "routes": routes}]
+        # A gateway serves others as well, whose routes may have names or none.
+        others = [{"name": name, "match": {"prefix": prefix}, "route": {"cluster": "target"}} for name, prefix in (("shop", "/shop/"), ("", "/unnamed/"))]
+        hosts = [{"name": "gateway", "domains": service["hosts"], "routes": routes + others}]
     else:
         other = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "another service"}}}]
         hosts = [

@@ -119,12 +119,23 @@ impl GuardStream {
         self.reply(ErrorReply::engine_unavailable())
     }
 
-    /// Whether the request goes to the target that is guarded, where others share the way.
-    fn is_ours(&self) -> bool {
-        let guard = self.exchange.engine().config().guard.as_ref();
-        let Some(host) = guard.and_then(|guard| guard.authority.as_deref()) else {
-            return true;
+    /// Whether the request goes to the target that is guarded, where others share the way. Nothing where that cannot be known.
+    fn is_ours(&self) -> Option<bool> {
+        let Some(guard) = &self.exchange.engine().config().guard else {
+            return Some(true);
         };
+        if let Some(beginning) = &guard.routes {
+            return host::property(&["xds", "route_name"]).map(|name| name.starts_with(beginning));
+        }
+        Some(
+            guard
+                .authority
+                .as_deref()
+                .is_none_or(|host| self.is_host(host)),
+        )
+    }
+
+    fn is_host(&self, host: &str) -> bool {
         let authority = self.head.get(":authority").unwrap_or_default();
         let name = authority.split(':').next().unwrap_or_default();
         name.trim_end_matches('.').eq_ignore_ascii_case(host)
@@ -336,12 +347,19 @@ impl HttpContext for GuardStream {
             .head
             .get(":method")
             .is_some_and(|method| method == "POST");
-        if !self.is_ours() {
-            return Action::Continue;
+        let endpoint = Endpoint::of_path(&path).filter(|_| is_post);
+        match self.is_ours() {
+            Some(false) => return Action::Continue,
+            // A route without a name is none of ours, unless this Envoy does not say names: then nothing that may be ours passes.
+            None if endpoint.is_none_or(|endpoint| path != format!("/v1{}", endpoint.suffix())) => {
+                return Action::Continue;
+            }
+            None => return self.fail_closed(false),
+            Some(true) => {}
         }
         let guard = self.exchange.engine().config().guard.as_ref();
         let only_target = guard.is_some_and(|guard| guard.authority.is_some());
-        match Endpoint::of_path(&path).filter(|_| is_post) {
+        match endpoint {
             Some(endpoint) => {
                 self.exchange.at(endpoint);
                 self.mode = Mode::Request;

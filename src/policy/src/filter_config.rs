@@ -35,6 +35,9 @@ pub struct Guard {
     /// The only host whose requests are inspected, where others share the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+    /// What the names of the only routes begin with whose requests are inspected, where others share the listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<String>,
 }
 
 /// What happens to what was not inspected: because the engine itself failed, or because it cannot be read.

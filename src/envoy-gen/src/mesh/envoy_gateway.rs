@@ -69,6 +69,7 @@ fn policy(gateway: &Gateway, target: &Target, options: &Options) -> Value {
     let guard = Guard {
         key_env: target.key_env.clone(),
         authority: None,
+        routes: None,
     };
     let module = address(options);
     let code = match module.strip_prefix("oci://") {

@@ -90,6 +90,8 @@ fn extension(
     let guard = Guard {
         key_env: target.key_env.clone().filter(|_| injects(mesh)),
         authority: (!injects(mesh)).then(|| host_of(target)),
+        // The selector takes all listeners of the gateway, with the routes of others.
+        routes: injects(mesh).then(|| NAME.to_owned()),
     };
     let env: Value = guard
         .key_env
