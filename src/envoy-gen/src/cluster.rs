@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use kt_config::{Gateway, Target};
-use kt_policy::order_cluster_of;
+use kt_policy::{order_cluster, order_name};
 use serde_json::{Value, json};
 
 use crate::{Options, filters, target_listener};
@@ -16,8 +16,9 @@ pub(crate) const MODULE_CLUSTER: &str = "kt_module";
 pub(crate) fn clusters(gateway: &Gateway, options: &Options) -> Value {
     let all: Vec<usize> = (0..gateway.targets.len()).collect();
     let sets = std::iter::once(&all).chain(&gateway.access.target_sets);
-    let orders = sets.enumerate().flat_map(|(number, set)| {
-        (0..set.len()).map(move |first| order(number, set, first, gateway))
+    let orders = sets.flat_map(|set| {
+        let name = name_of(set, gateway);
+        (0..set.len()).map(move |first| order(&name, set, first, gateway))
     });
     let hops = gateway.targets.iter().map(hop);
     let targets = gateway
@@ -41,6 +42,17 @@ fn hop_name(target: &Target) -> String {
     format!("hop_{}", target.id)
 }
 
+/// The name of the order of some targets, by their places.
+fn name_of(set: &[usize], gateway: &Gateway) -> String {
+    let targets = set.iter().filter_map(|place| gateway.targets.get(*place));
+    order_name(targets.map(|target| target.id.as_str()))
+}
+
+/// The name of the order of all targets.
+pub(crate) fn order_of_all(gateway: &Gateway) -> String {
+    order_name(gateway.targets.iter().map(|target| target.id.as_str()))
+}
+
 /// How many attempts an order has.
 pub(crate) fn order_len(gateway: &Gateway) -> u32 {
     let moves = u32::try_from(gateway.targets.len() - 1).unwrap_or(u32::MAX);
@@ -55,7 +67,7 @@ pub(crate) fn unlimited() -> Value {
 
 /// Target number `first` of a set, then the others in the order of the set, each as often as it may be tried. The attempt
 /// filter passes over what is not to be tried.
-fn order(number: usize, set: &[usize], first: usize, gateway: &Gateway) -> Value {
+fn order(name: &str, set: &[usize], first: usize, gateway: &Gateway) -> Value {
     let others = (0..set.len()).filter(|place| *place != first);
     let in_order = std::iter::once(first)
         .chain(others)
@@ -66,7 +78,7 @@ fn order(number: usize, set: &[usize], first: usize, gateway: &Gateway) -> Value
         .take(usize::try_from(order_len(gateway)).unwrap_or(usize::MAX))
         .collect();
     json!({
-        "name": order_cluster_of(number, first),
+        "name": order_cluster(name, first),
         "connect_timeout": "5s",
         "lb_policy": "CLUSTER_PROVIDED",
         "cluster_type": {"name": "envoy.clusters.composite", "typed_config": {

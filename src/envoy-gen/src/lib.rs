@@ -7,7 +7,7 @@
 //! client ─► listener kt_http ─► policy filter ─► router
 //!                                                  │ x-kt-order, set by the policy filter
 //!                     ┌────────────────────────────┴──────────────┐
-//!        one target, one attempt, no stream              kt_order_<k>: a composite of
+//!        one target, one attempt, no stream              kt_order_….<k>: a composite of
 //!                     │                                  hop_<id>, target k first, one per attempt
 //!                     │                                           │
 //!                     │          internal listener kt_targets ◄───┘

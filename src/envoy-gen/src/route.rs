@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     MAX_BODY_BYTES, Options,
-    cluster::{ADMIN_CLUSTER, order_len, target_cluster_name},
+    cluster::{ADMIN_CLUSTER, order_len, order_of_all, target_cluster_name},
     errors,
     filters::POLICY_FILTER,
     timeouts::{attempt_seconds, exchange_seconds, goes_direct},
@@ -41,7 +41,7 @@ pub(crate) fn path_of(endpoint: Endpoint) -> String {
 }
 
 /// What stands before the paths of the API: nothing, and the prefixes of routes beyond it.
-fn prefixes(gateway: &Gateway) -> Vec<String> {
+pub(crate) fn prefixes(gateway: &Gateway) -> Vec<String> {
     let routes = gateway.access.routes.iter();
     let paths = routes.filter_map(|route| route.path.as_deref());
     let mut prefixes: Vec<String> = paths
@@ -96,7 +96,11 @@ fn inspected(prefix: &str, endpoint: Endpoint, gateway: &Gateway, options: &Opti
                 json!(format!("{}{}", target.base_url.path, endpoint.suffix()));
             set_cluster(&mut action, &target_cluster_name(target), options);
         }
-        _ => set_cluster(&mut action, &order_cluster(0), options),
+        _ => set_cluster(
+            &mut action,
+            &order_cluster(&order_of_all(gateway), 0),
+            options,
+        ),
     }
     json!({
         "name": path_of(endpoint),

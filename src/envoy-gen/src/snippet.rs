@@ -7,7 +7,7 @@
 use kt_config::Gateway;
 use serde_json::{Value, json};
 
-use crate::{Options, bootstrap, header_line, timeouts::exchange_seconds, yaml};
+use crate::{Options, bootstrap, header_line, route::prefixes, timeouts::exchange_seconds, yaml};
 
 /// The cluster that leads into the listener of ours.
 const ENTRANCE: &str = "kt_gateway";
@@ -15,7 +15,10 @@ const ENTRANCE: &str = "kt_gateway";
 const LISTENER: &str = "kt_http";
 
 /// What is served; the rest of the paths stays foreign. `/health` and `/metrics` are likely to be somebody's already.
-const SERVED: [&str; 2] = ["/v1/", "/keeptrusts/"];
+fn served(gateway: &Gateway) -> Vec<String> {
+    let api = prefixes(gateway).into_iter().map(|prefix| prefix + "/v1/");
+    api.chain(["/keeptrusts/".to_owned()]).collect()
+}
 
 /// The pieces as YAML, each headed by where it goes.
 pub fn snippet_yaml(gateway: &Gateway, options: &Options) -> String {
@@ -50,7 +53,7 @@ pub fn snippet(gateway: &Gateway, options: &Options) -> Value {
     json!({
         "bootstrap_extensions": whole["bootstrap_extensions"],
         "static_resources": statics,
-        "routes": SERVED.map(|prefix| route(prefix, gateway)),
+        "routes": served(gateway).iter().map(|prefix| route(prefix, gateway)).collect::<Value>(),
     })
 }
 
@@ -90,4 +93,26 @@ fn route(prefix: &str, gateway: &Gateway) -> Value {
         // Time limits and retries are made behind it.
         "route": {"cluster": ENTRANCE, "timeout": total, "idle_timeout": total, "retry_policy": {"num_retries": 0}},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefixes_of_routes_are_served_too() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/golden/access/policy-config.yaml"
+        );
+        let source = std::fs::read_to_string(file).unwrap();
+        let (gateway, _) = kt_config::load(&source).unwrap();
+        let pieces = snippet(&gateway, &Options::default());
+        let routes = pieces["routes"].as_array().unwrap();
+        let prefixes: Vec<&str> = routes
+            .iter()
+            .filter_map(|route| route["match"]["prefix"].as_str())
+            .collect();
+        assert_eq!(prefixes, ["/v1/", "/support/v1/", "/keeptrusts/"]);
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use kt_policy::{Engine, Opening, Target, internal_header, set_model, set_of_order};
+use kt_policy::{Engine, Opening, Target, internal_header, set_model};
 use kt_routing::{
     Answer, Around, Attempting, Details, NoAnswer, Opened, Plan, Step, retry_after_ms,
 };
@@ -34,8 +34,8 @@ pub(crate) struct Shell {
     context: u32,
     /// Its target's place.
     index: usize,
-    /// The set of targets that the exchange may have: 0 for all.
-    set: usize,
+    /// The targets that the exchange may have, by their places.
+    set: Vec<usize>,
     /// None before it began, and where it could not.
     attempting: Option<Attempting>,
     /// The newest message of the request, if the quality of the answer is judged here.
@@ -49,7 +49,7 @@ impl AttemptStream {
             engine,
             context,
             index: 0,
-            set: 0,
+            set: Vec::new(),
             attempting: None,
             prompt: String::new(),
             is_stream: false,
@@ -101,7 +101,7 @@ impl Shell {
         };
         let mut around = Around {
             routing: &config.routing,
-            shared: &mut Workers::new(config, self.set),
+            shared: &mut Workers::new(config, &self.set),
             now_us: host::now_us(),
         };
         carry_out(what(attempting, &mut around))
@@ -117,14 +117,14 @@ impl Shell {
             .position(|target| target.id == id)
             .ok_or(HostError)?;
         self.set = host::header(Headers::Request, internal_header::ORDER)
-            .map_or(0, |order| set_of_order(&order));
+            .map_or_else(Vec::new, |order| self.engine.targets_of_order(&order));
         self.is_stream = host::header(Headers::Request, internal_header::STREAM).is_some();
         let plan = self.plan()?;
         let is_first = host::header(Headers::Request, "x-envoy-attempt-count")
             .is_some_and(|count| count == "1");
         let mut around = Around {
             routing: &config.routing,
-            shared: &mut Workers::new(config, self.set),
+            shared: &mut Workers::new(config, &self.set),
             now_us: host::now_us(),
         };
         let (attempting, step) = Attempting::begin(plan, is_first, &mut around);

@@ -6,7 +6,7 @@ use kt_policy::{
     BodyShape, BodyStep, CallerIds, Endpoint, ErrorReply, Exchange, FailMode, MediaType, Opening,
     Page, Patch, Plan, Plans, StreamStep, Target, Verdict,
     event::{self, EventChain, Facts, Outcome},
-    internal_header, is_token, media_type, order_cluster_of,
+    internal_header, is_token, media_type,
 };
 use kt_routing::{
     Around, Attempt, Details, Direct, Failure, NoAnswer, choose::Choice, plain_words,
@@ -226,8 +226,10 @@ impl PolicyStream {
     fn choose_plan(&mut self, body: Option<&[u8]>) -> Result<(), ErrorReply> {
         let path = self.head.get(":path").unwrap_or_default();
         let plan = self.plans.choose(&path, &self.head, self.caller, body)?;
-        if let Some(engine) = self.plans.engine(plan.chain).filter(|_| plan.chain > 0) {
-            self.exchange.choose(engine);
+        if plan.chain > 0 {
+            let engine = self.plans.engine(plan.chain);
+            self.exchange
+                .choose(engine.ok_or_else(ErrorReply::engine_unavailable)?);
         }
         self.facts.route = plan
             .route
@@ -341,10 +343,8 @@ impl PolicyStream {
             more.push((internal_header::ORDER, &cluster));
             return self.head.send_request(path, &more);
         }
-        let (order, exchange) = (
-            order_cluster_of(self.plan.targets, first),
-            self.exchanges.next(),
-        );
+        let order = self.plans.first().order_cluster(self.plan.targets, first);
+        let (order, exchange) = (order.ok_or(HostError)?, self.exchanges.next());
         let total = config.direct_stream_total_ms.map(|total| total.to_string());
         more.push((internal_header::ORDER, &order));
         more.push((internal_header::EXCHANGE, &exchange));
@@ -572,9 +572,10 @@ impl PolicyStream {
             details: Details::of(words.as_deref()),
             words: words.as_deref().unwrap_or_default(),
         };
+        let set = self.plans.targets(self.plan.targets);
         Some(direct.settle(&mut Around {
             routing: &config.routing,
-            shared: &mut Workers::new(config, self.plan.targets),
+            shared: &mut Workers::new(config, &set),
             now_us: ended_us,
         }))
     }
@@ -664,7 +665,7 @@ impl HttpContext for PolicyStream {
         if let Err(reply) = self.choose_plan(Some(&bytes)) {
             return self.reply(reply);
         }
-        let patch = match self.history.judge(&mut self.exchange, &bytes) {
+        let patch = match self.history.judge(&mut self.exchange, self.caller, &bytes) {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
             BodyStep::Reply(reply) => return self.reply(reply),

@@ -141,28 +141,22 @@ pub(crate) fn trail(exchange: &str) -> Trail {
 /// All of it, as the attempts of an exchange use it.
 pub(crate) struct Workers<'c> {
     config: &'c FilterConfig,
-    /// The targets that the exchange may have, by their places; all if there is none.
-    set: Option<&'c [usize]>,
+    /// The targets that the exchange may have, by their places.
+    set: &'c [usize],
 }
 
 impl<'c> Workers<'c> {
-    /// `set` as in [`kt_policy::set_of_order`].
-    pub(crate) fn new(config: &'c FilterConfig, set: usize) -> Self {
-        let sets = &config.access.target_sets;
-        let set = set.checked_sub(1).and_then(|place| sets.get(place));
-        Self {
-            config,
-            set: set.map(Vec::as_slice),
-        }
+    pub(crate) fn new(config: &'c FilterConfig, set: &'c [usize]) -> Self {
+        Self { config, set }
     }
 }
 
 impl Shared for Workers<'_> {
     fn targets(&self) -> Vec<String> {
-        let targets = self.config.targets.iter().enumerate();
+        let targets = self.set.iter();
         targets
-            .filter(|(place, _)| self.set.is_none_or(|set| set.contains(place)))
-            .map(|(_, target)| target.id.clone())
+            .filter_map(|place| self.config.targets.get(*place))
+            .map(|target| target.id.clone())
             .collect()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     chain::Chain,
     filter_config::{FailMode, FilterConfig, Target},
+    orders::{order_cluster, order_name, order_of},
     policies::{audit_logger, quality_scorer::QualityScorer},
     policy::PolicyConfig,
 };
@@ -15,6 +16,8 @@ pub struct Engine {
     config: FilterConfig,
     chain: Chain,
     quality: Option<QualityScorer>,
+    /// The names of the orders of all targets and of each set.
+    orders: Vec<String>,
     /// The same with every policy enforced, where some only say what they would do.
     shadow: Option<Arc<Self>>,
 }
@@ -34,6 +37,7 @@ impl Engine {
             chain: Chain::compile(&enforced)?,
             quality: quality.transpose()?,
             shadow: shadow.transpose()?,
+            orders: orders(&config),
             config,
         })
     }
@@ -94,6 +98,18 @@ impl Engine {
         self.config.targets.iter().find(|target| target.id == id)
     }
 
+    /// The cluster that tries target number `first` of a set, and then its others; set 0 is that of all.
+    pub fn order_cluster(&self, set: usize, first: usize) -> Option<String> {
+        Some(order_cluster(self.orders.get(set)?, first))
+    }
+
+    /// The targets of an order, by their places; none where the cluster is no order of this configuration.
+    pub fn targets_of_order(&self, cluster: &str) -> Vec<usize> {
+        let name = order_of(cluster);
+        let set = self.orders.iter().position(|order| order == name);
+        set.map_or_else(Vec::new, |set| self.config.targets_of(set))
+    }
+
     /// The model that every target has; the policy filter sets it then.
     pub(crate) fn common_model(&self) -> Option<&str> {
         self.config
@@ -110,4 +126,17 @@ impl Engine {
             _ => None,
         })
     }
+}
+
+/// The names of the orders of all targets and of each set.
+fn orders(config: &FilterConfig) -> Vec<String> {
+    let ids = |set| {
+        let places = config.targets_of(set);
+        let targets = places
+            .into_iter()
+            .filter_map(|place| config.targets.get(place));
+        let ids: Vec<&str> = targets.map(|target| target.id.as_str()).collect();
+        order_name(ids.into_iter())
+    };
+    (0..=config.access.target_sets.len()).map(ids).collect()
 }

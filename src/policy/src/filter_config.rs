@@ -101,26 +101,6 @@ impl Target {
     }
 }
 
-/// The Envoy cluster that tries target number `first` and then the others.
-pub fn order_cluster(first: usize) -> String {
-    format!("kt_order_{first}")
-}
-
-/// The Envoy cluster that tries target number `first` and then the others of a set of targets; 0 is the set of all.
-pub fn order_cluster_of(set: usize, first: usize) -> String {
-    match set {
-        0 => order_cluster(first),
-        _ => format!("kt_order_{set}.{first}"),
-    }
-}
-
-/// The set of targets whose order a cluster is.
-pub fn set_of_order(cluster: &str) -> usize {
-    let numbers = cluster.strip_prefix("kt_order_");
-    let set = numbers.and_then(|numbers| numbers.split_once('.'));
-    set.and_then(|(set, _)| set.parse().ok()).unwrap_or(0)
-}
-
 /// Headers between the filters. None of them reaches a provider or is taken from a client.
 pub mod internal_header {
     /// The cluster that the router takes.
@@ -225,6 +205,19 @@ fn unlimited() -> u64 {
 }
 
 impl FilterConfig {
+    /// The targets of a set, by their places; set 0 is that of all.
+    pub fn targets_of(&self, set: usize) -> Vec<usize> {
+        match set.checked_sub(1) {
+            None => (0..self.targets.len()).collect(),
+            Some(set) => self
+                .access
+                .target_sets
+                .get(set)
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+
     /// Reads a plugin configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let config: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;

@@ -54,6 +54,7 @@ mod media_type;
 mod memory;
 mod money;
 mod opening;
+mod orders;
 mod pages;
 mod plans;
 pub mod policies;
@@ -78,7 +79,6 @@ pub use exchange::{
 };
 pub use filter_config::{
     FORMAT, FailMode, FilterConfig, Guard, HISTORY_BYTES, Pack, Role, Target, internal_header,
-    order_cluster, order_cluster_of, set_of_order,
 };
 pub use held::{Held, Room};
 pub use hold_back::HoldBack;
@@ -88,6 +88,7 @@ pub use media_type::{MediaType, media_type};
 pub use memory::{Memory, MemoryUse};
 pub use money::{NoAmount, Price, Pricing, Usd};
 pub use opening::Opening;
+pub use orders::{order_cluster, order_name};
 pub use pages::{Page, PageReply};
 pub use plans::Plans;
 pub use policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings};

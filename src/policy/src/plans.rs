@@ -90,18 +90,9 @@ impl Plans {
         access.plan("POST", path, head, caller, model.as_deref())
     }
 
-    /// The targets of a set, by their places.
+    /// See [`FilterConfig::targets_of`].
     pub fn targets(&self, set: usize) -> Vec<usize> {
-        let config = self.config();
-        match set.checked_sub(1) {
-            None => (0..config.targets.len()).collect(),
-            Some(set) => config
-                .access
-                .target_sets
-                .get(set)
-                .cloned()
-                .unwrap_or_default(),
-        }
+        self.config().targets_of(set)
     }
 
     /// `id` of a consumer.
