@@ -1,13 +1,15 @@
 """Real Envoy with the real filter in front of scripted providers, all on loopback.
 
-`provider()` and `gateway()` start processes of their own for a test and stop them after it. Ports are chosen by
-the kernel; the logs of all processes are shown only when a test fails.
+`provider()` and `gateway()` start processes of their own for a test and stop them after it. The logs of all processes
+are shown only when a test fails.
 """
 
+import collections
 import contextlib
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -22,10 +24,24 @@ KT = ROOT / "dist" / "kt"
 KEYS = {"KEY_A": "sk-secret-of-target-a", "KEY_B": "sk-secret-of-target-b", "KEY_C": "sk-secret-of-target-c"}
 
 
+# Below the range from which the kernel takes ports for connections, and the ports that were given out last.
+PORTS, GIVEN = range(12_000, 32_000), collections.deque(maxlen=200)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that no other test is given either: whoever draws it holds it for UDP, until it has drawn 200 more."""
+    while True:
+        port = random.choice(PORTS)
+        held = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+            continue
+        GIVEN.append(held)
+        return port
 
 
 class Process:

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 
 import httpx
 import pytest
@@ -104,6 +105,22 @@ def test_a_taken_port_is_named(tmp_path):
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         code, _, errors = run("gateway", "run", "--policy-config", file, "--listen", listen, environment=KEYS)
     assert code == 2 and f"cannot listen on {listen}" in errors and "--listen" in errors
+
+
+def test_a_port_that_is_taken_meanwhile_is_no_ready_gateway(tmp_path):
+    """Envoy calls itself ready without its listener, and the port answers: somebody else's program."""
+    file, envoy, port = tmp_path / "policy.yaml", tmp_path / "envoy", free_port()
+    file.write_text(policy_config(target("a", "http://127.0.0.1:1")))
+    taken = f"import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(); print(flush=True); time.sleep(15)"
+    envoy.write_text(
+        "#!/usr/bin/env bash\n"
+        f'case "$*" in *--concurrency*) coproc {sys.executable} -c "{taken}" 2>/dev/null; read -r <&"${{COPROC[0]}}" ;; esac\n'
+        f'exec {ROOT / ".venv/bin/envoy-binary"} "$@"\n'
+    )
+    envoy.chmod(0o755)
+    arguments = ["--policy-config", file, "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{free_port()}", "--envoy", envoy]
+    code, output, errors = run("gateway", "run", *arguments, "--event-log", tmp_path / "events", environment=KEYS)
+    assert code == 1 and "did not take the listener" in errors and "ready" not in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -60,6 +60,8 @@ enum End {
     Died(ExitStatus),
     /// It did not become ready.
     NotReady,
+    /// It is ready, but without the listener for clients: somebody else took the address, or what only it can check is wrong.
+    Deaf,
 }
 
 struct Signals {
@@ -120,6 +122,10 @@ pub(super) async fn supervise(
                 let _ = stop(child).await;
                 format!("Envoy was not ready after {} s", START_LIMIT.as_secs())
             }
+            End::Deaf => {
+                let _ = stop(child).await;
+                "Envoy did not take the listener for clients".to_owned()
+            }
         };
         if !has_served {
             if let Some(missing) = envoy.missing() {
@@ -179,7 +185,7 @@ impl Envoy {
         tokio::select! {
             ended = child.wait() => return End::Died(ended.unwrap_or_default()),
             () = signals.any() => return End::Asked,
-            ready = self.wait_until_ready() => if !ready { return End::NotReady },
+            ready = self.wait_until_ready() => if let Err(end) = ready { return end },
         }
         is_ready(reload.gateway(), started.elapsed());
         tokio::select! {
@@ -216,16 +222,21 @@ impl Envoy {
         }
     }
 
-    async fn wait_until_ready(&self) -> bool {
+    /// Ready is an Envoy also when it refused what it read from a file, so that is asked for as well.
+    async fn wait_until_ready(&self) -> Result<(), End> {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
             let answer = self.ask("/ready").await.unwrap_or_default();
             if answer.starts_with("HTTP/1.1 200") {
-                return true;
+                match self.ask(STATISTICS).await.ok().as_deref().and_then(refused) {
+                    Some(0) => return Ok(()),
+                    Some(_) => return Err(End::Deaf),
+                    None => {}
+                }
             }
             sleep(Duration::from_millis(20)).await;
         }
-        false
+        Err(End::NotReady)
     }
 
     /// Says loudly that events could not be written. Envoy counts it as `filesystem.write_failed`.
@@ -273,10 +284,22 @@ fn failed_writes(answer: &str) -> Option<u64> {
 
 /// How many exchanges run through the listener for clients.
 fn running(statistics: &str) -> Option<u64> {
-    let line = statistics.lines().find_map(|line| {
-        line.strip_prefix("envoy_http_downstream_rq_active{envoy_http_conn_manager_prefix=\"kt\"}")
-    })?;
-    line.trim().parse().ok()
+    sample(
+        statistics,
+        "envoy_http_downstream_rq_active{envoy_http_conn_manager_prefix=\"kt\"}",
+    )
+}
+
+/// How often Envoy refused the file with its listeners.
+fn refused(statistics: &str) -> Option<u64> {
+    sample(statistics, "envoy_listener_manager_lds_update_rejected{}")
+}
+
+fn sample(statistics: &str, name: &str) -> Option<u64> {
+    let value = statistics
+        .lines()
+        .find_map(|line| line.strip_prefix(name))?;
+    value.trim().parse().ok()
 }
 
 /// Asks Envoy to end, and makes it.
