@@ -108,6 +108,13 @@ def test_the_arguments_are_the_gateways():
 
 
 @needs_helm
+@pytest.mark.parametrize(("grace", "drain"), [(60, 50), (10, 1)])
+def test_running_answers_get_the_time_that_a_pod_gets(grace, drain):
+    pod = one(rendered("--set", f"terminationGracePeriodSeconds={grace}"), "Deployment")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == grace and f"--drain-seconds={drain}" in pod["containers"][0]["args"]
+
+
+@needs_helm
 @pytest.mark.parametrize("flags", [[], ["--set", "policy=x,failMode=open"], ["--set", "policy=x,image.digest=sha256:1"], ["--set", "policy=x,concurrency=0"]])
 def test_wrong_values_are_refused(flags):
     assert helm("template", "edge", CHART, *flags).returncode != 0

@@ -1,9 +1,9 @@
 //! The filter that Envoy loads: a thin shell around `kt-policy`.
 //!
-//! A callback reads from the host, asks the engine and carries out the answer. One module has three roles: the
+//! A callback reads from the host, asks the engine and carries out the answer. One module has four roles: the
 //! *policy* filter sits at the listener, judges every request and response and chooses the target; the *attempt*
 //! filter sits in front of the targets and runs once per attempt; the *hop* filter makes the connection between the
-//! two one whose end can be seen.
+//! two one whose end can be seen; the *guard* judges in front of one target of a mesh that others made.
 //!
 //! Nothing here may panic: a panic ends every stream of the Envoy worker. All host calls are in [`ffi`], which turns
 //! every status into a value.
