@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -129,6 +130,37 @@ def test_targets_come_and_go_while_streams_run(provider, gateway):
     reader.join(timeout=20)
     assert texts == ["".join(f"piece {n} " for n in range(30))]
     assert [entry["target_id"] for entry in httpx.get(f"{front.url}/keeptrusts/providers/metrics").json()["targets"]] == ["c"]
+
+
+def ask(front, method="POST", path="/keeptrusts/config/reload", **more):
+    return httpx.request(method, f"http://127.0.0.1:{front.admin}{path}", timeout=20, **more)
+
+
+def test_a_reload_can_be_asked_for_at_the_admin_address(provider, gateway):
+    back = provider()
+    front = gateway(policy_config(target("a", back.url)))
+    assert ask(front).json() == {"status": "unchanged", "generation": 1}
+    # Two at a time, and the file's own change in between: each is told what is served when it is answered.
+    replace(policy_file(front), policy_config(target("a", back.url), pii="block"))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = [answer.json() for answer in pool.map(lambda _: ask(front), range(4))]
+    assert {answer["generation"] for answer in answers} == {2} and [answer["status"] for answer in answers].count("applied") <= 1
+    assert until(lambda: status_of(front) == 409) < 2
+    policy_file(front).write_text(policy_config(target("a", back.url)).replace("action: redact", "action: erase"))
+    refused = ask(front)
+    assert refused.status_code == 422 and refused.json()["error"]["code"] == "config_refused"
+    assert "(policy.pii-detector.action)" in refused.json()["error"]["message"] and generation(front) == 2
+
+
+def test_nothing_else_is_served_at_the_admin_address(provider, gateway):
+    front = gateway(policy_config(target("a", provider().url)))
+    assert httpx.post(f"{front.url}/keeptrusts/config/reload").status_code == 404
+    assert ask(front, headers={"origin": "http://localhost:3000"}).status_code == 403
+    for method, path in (("GET", "/keeptrusts/config/reload"), ("POST", "/stats"), ("POST", "/quitquitquit"), ("GET", "/config_dump"), ("GET", "/stats?filter=.*"), ("GET", "//stats")):
+        assert ask(front, method, path).status_code == 403, (method, path)
+    assert ask(front, "GET", "/ready").text == "LIVE\n"
+    plain = ask(front, "GET", "/stats/prometheus")
+    assert plain.headers["content-type"].startswith("text/plain") and "envoy_server_live" in plain.text
 
 
 def test_breakers_and_event_chains_survive(provider, gateway):

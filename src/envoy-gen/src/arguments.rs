@@ -17,7 +17,7 @@ pub struct Shape {
     /// Where clients connect.
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:41002")]
     pub listen: Address,
-    /// Where Envoy's admin interface listens.
+    /// Where the admin interface listens.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9901")]
     pub admin: Address,
     /// What happens when the policy engine fails.
@@ -112,6 +112,7 @@ impl Shape {
         Options {
             listen: self.listen.clone(),
             admin: self.admin.clone(),
+            admin_pipe: defaults.admin_pipe,
             wasm: defaults.wasm,
             sha256: defaults.sha256,
             folder: defaults.folder,

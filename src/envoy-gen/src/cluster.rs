@@ -6,7 +6,7 @@ use kt_config::{Gateway, Target};
 use kt_policy::{order_cluster, order_name};
 use serde_json::{Value, json};
 
-use crate::{Options, filters, target_listener};
+use crate::{Options, admin_address, filters, target_listener};
 
 /// Envoy's own admin interface, for `/metrics`.
 pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
@@ -179,7 +179,7 @@ fn admin(options: &Options) -> Value {
         "name": ADMIN_CLUSTER,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": options.admin.to_envoy()}}]}]},
+        "load_assignment": {"cluster_name": ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": admin_address(options)}}]}]},
     })
 }
 

@@ -56,6 +56,8 @@ pub struct Options {
     pub listen: Address,
     /// Where Envoy's admin interface listens.
     pub admin: Address,
+    /// A socket in the file system where it listens instead, when somebody else stands in front of it.
+    pub admin_pipe: Option<String>,
     /// The filter module, as Envoy finds it.
     pub wasm: String,
     /// The module's digest, for one that is fetched: of the file behind https, of the image's manifest behind oci.
@@ -97,6 +99,7 @@ impl Default for Options {
                 host: "127.0.0.1".into(),
                 port: 9901,
             },
+            admin_pipe: None,
             wasm: "/etc/envoy/keeptrusts.wasm".into(),
             sha256: None,
             folder: "/etc/envoy/keeptrusts".into(),
@@ -163,12 +166,24 @@ impl Address {
     }
 }
 
+/// Where Envoy's admin interface is reached.
+fn admin_address(options: &Options) -> Value {
+    match &options.admin_pipe {
+        // For its owner alone.
+        Some(path) => json!({"pipe": {"path": path, "mode": 0o600}}),
+        None => options.admin.to_envoy(),
+    }
+}
+
 /// Largest request body, and largest response body that is not a stream. Every request up to it can be retried,
 /// since it is buffered whole before it is judged.
 const MAX_BODY_BYTES: u32 = 8 << 20;
 
 /// Where Envoy's admin interface tells how many writes to the event log failed.
 pub const WRITE_FAILURES: &str = "/stats?filter=filesystem.write_failed";
+
+/// What Envoy's admin interface answers.
+pub const ADMIN_PATHS: [&str; 4] = ["/ready", "/stats", "/stats/prometheus", WRITE_FAILURES];
 
 /// What the policy filter is told: the same engine judges natively what Envoy's would.
 pub fn policy_filter_config(gateway: &Gateway, options: &Options) -> FilterConfig {
@@ -206,12 +221,11 @@ fn header_line(gateway: &Gateway) -> String {
 pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
     // Nothing that changes Envoy, no dump of its configuration, and no query but ours: an expression of somebody's
     // would be run over all names. What lies below /stats takes POST.
-    let allowed = ["/ready", "/stats", "/stats/prometheus", WRITE_FAILURES];
     json!({
         "node": {"id": "kt-gateway", "cluster": "kt-gateway"},
         "admin": {
-            "address": options.admin.to_envoy(),
-            "allow_paths": allowed.map(|path| json!({"exact": path})),
+            "address": admin_address(options),
+            "allow_paths": ADMIN_PATHS.map(|path| json!({"exact": path})),
         },
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
@@ -227,22 +241,40 @@ pub fn bootstrap(gateway: &Gateway, options: &Options) -> Value {
     })
 }
 
-/// Keys, each read from its environment variable when Envoy starts. An unset variable stops Envoy.
+/// Keys, each read by Envoy from its environment variable when it starts, or from its file. An unset variable and a missing file stop Envoy.
 fn secrets(gateway: &Gateway, options: &Options) -> Value {
-    let mut names: Vec<&str> = gateway
+    let mut keys: Vec<&KeySource> = gateway
         .targets
         .iter()
-        .filter_map(|target| target.key_env.as_deref())
+        .filter_map(|target| target.key.as_ref())
         .collect();
-    names.sort_unstable();
-    names.dedup();
-    let keys = names.into_iter().map(|name| json!({"name": secret_name(name), "generic_secret": {"secret": {"environment_variable": name}}}));
+    keys.sort_unstable();
+    keys.dedup();
+    let keys = keys
+        .into_iter()
+        .map(|key| json!({"name": secret_name(key), "generic_secret": {"secret": secret(key)}}));
     keys.chain(options.tls.as_ref().map(tls::secret)).collect()
 }
 
 /// Begins the names of all secrets.
 const SECRET_PREFIX: &str = "kt_key_";
 
-fn secret_name(variable: &str) -> String {
-    format!("{SECRET_PREFIX}{variable}")
+/// Names of variables have no `+` and no path is without one, so no two keys share a name.
+fn secret_name(key: &KeySource) -> String {
+    match key {
+        KeySource::Env(variable) => format!("{SECRET_PREFIX}{variable}"),
+        KeySource::File(path) => format!("{SECRET_PREFIX}{}", path.replace('/', "+")),
+    }
+}
+
+/// Where Envoy finds a key. A file is read again when something is moved into its folder.
+fn secret(key: &KeySource) -> Value {
+    match key {
+        KeySource::Env(variable) => json!({"environment_variable": variable}),
+        KeySource::File(path) => {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = if folder.is_empty() { "/" } else { folder };
+            json!({"filename": path, "watched_directory": {"path": folder}})
+        }
+    }
 }

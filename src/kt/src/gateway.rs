@@ -1,6 +1,7 @@
 //! `kt gateway run`: generate the configuration, start Envoy with it and look after it.
 
 mod ability;
+mod admin;
 mod folder;
 mod health;
 mod memory;
@@ -72,9 +73,11 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
 
 fn run_gateway(run: &Run) -> Result<ExitCode, Failure> {
     let folder = Folder::create()?;
+    let pipe = admin::pipe(folder.path())?;
     let options = Options {
         folder: folder.path().display().to_string(),
         generation: Some(1),
+        admin_pipe: Some(pipe.display().to_string()),
         ..options(run)?
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,12 +86,13 @@ fn run_gateway(run: &Run) -> Result<ExitCode, Failure> {
     let runtime =
         runtime.map_err(|error| Failure::usage(format!("error: cannot start: {error}")))?;
     runtime.block_on(async {
-        let mut reload = Reload::begin(&run.policy_config, folder.path(), options.clone())?;
-        check_free(&run.shape.listen, "--listen")?;
-        check_free(&run.shape.admin, "--admin")?;
+        let (asks, asked) = admin::asks();
+        let mut reload = Reload::begin(&run.policy_config, folder.path(), options.clone(), asked)?;
+        drop(bind(&run.shape.listen, "--listen")?);
+        admin::serve(bind(&run.shape.admin, "--admin")?, pipe.clone(), asks)?;
         // Ends, with a last seal, after Envoy has.
         let _sealing = sealer::start(&options.event_log, &run.policy_config)?;
-        let envoy = envoy(run, &options, &folder.path().join(BOOTSTRAP))?;
+        let envoy = envoy(run, &options, &folder.path().join(BOOTSTRAP), pipe)?;
         supervise(&envoy, &mut reload, |gateway, after| {
             announce(run, gateway, after);
         })
@@ -116,33 +120,44 @@ fn load_text(path: &Path, source: &str) -> Result<Gateway, Failure> {
     }
 }
 
-/// Sets the targets aside whose key is not in the environment.
+/// Sets the targets aside whose key is not where it should be.
 fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
-    let has_key = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let (with_key, without_key) = gateway
         .targets
         .into_iter()
-        .partition(|target| target.key_env.as_deref().is_none_or(has_key));
+        .partition(|target| target.key.as_ref().is_none_or(has_key));
     (gateway.targets, gateway.without_key) = (with_key, without_key);
-    let mut missing: Vec<&str> = Vec::new();
+    let mut remedies: Vec<String> = Vec::new();
     for target in &gateway.without_key {
-        let name = target.key_env.as_deref().unwrap_or_default();
-        eprintln!(
-            "warning: target `{}` is unavailable: {name} is not set",
-            target.id
-        );
-        if !missing.contains(&name) {
-            missing.push(name);
+        let Some(key) = &target.key else { continue };
+        let (missing, remedy) = match key {
+            KeySource::Env(name) => (format!("{name} is not set"), format!("export {name}")),
+            KeySource::File(path) => (
+                format!("there is no key in {path}"),
+                format!("write {path}"),
+            ),
+        };
+        eprintln!("warning: target `{}` is unavailable: {missing}", target.id);
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
         }
     }
     if gateway.targets.is_empty() {
         let message = format!(
-            "error: no target is available\nhint: export {} with the key of its provider",
-            missing.join(" or ")
+            "error: no target is available\nhint: {} with the key of its provider",
+            remedies.join(" or ")
         );
         return Err(Failure::problem(message));
     }
     Ok(gateway)
+}
+
+/// Whether there is anything where the key should be.
+fn has_key(key: &KeySource) -> bool {
+    match key {
+        KeySource::Env(name) => env::var_os(name).is_some_and(|value| !value.is_empty()),
+        KeySource::File(path) => fs::read(path).is_ok_and(|bytes| !bytes.trim_ascii().is_empty()),
+    }
 }
 
 fn options(run: &Run) -> Result<Options, Failure> {

@@ -14,6 +14,7 @@ use kt_config::Gateway;
 use kt_envoy_gen::{Dynamic, Options, exchange_seconds, place};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
     time::sleep,
 };
 
@@ -53,12 +54,32 @@ pub(super) struct Reload {
     read: Option<String>,
     refused: Option<String>,
     hangup: Signal,
+    /// Who asks over the admin address.
+    asked: mpsc::Receiver<Ask>,
     is_readable: bool,
+}
+
+/// Somebody asks for a reload, and waits for what came of it.
+pub(super) type Ask = oneshot::Sender<Report>;
+
+/// What came of an ask.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) outcome: Outcome,
+    /// Which configuration is served now.
+    pub(super) generation: u64,
+    /// Why the file is refused.
+    pub(super) message: String,
 }
 
 impl Reload {
     /// Reads the file for the first time. Needs the runtime, for the signal.
-    pub(super) fn begin(file: &Path, folder: &Path, options: Options) -> Result<Self, Failure> {
+    pub(super) fn begin(
+        file: &Path,
+        folder: &Path,
+        options: Options,
+        asked: mpsc::Receiver<Ask>,
+    ) -> Result<Self, Failure> {
         let source = read(file)?;
         let gateway = available(load_text(file, &source)?)?;
         let hangup = signal(SignalKind::hangup())
@@ -77,6 +98,7 @@ impl Reload {
             read: None,
             refused: None,
             hangup,
+            asked,
             is_readable: true,
         };
         reload.write(&reload.served.files)?;
@@ -100,9 +122,15 @@ impl Reload {
             tokio::select! {
                 () = sleep(LOOK_PERIOD) => self.look(),
                 _ = self.hangup.recv() => {
-                    if self.reload() == Outcome::Unchanged {
+                    if self.reload().0 == Outcome::Unchanged {
                         eprintln!("{}: nothing has changed", self.file.display());
                     }
+                }
+                Some(ask) = self.asked.recv() => {
+                    let (outcome, message) = self.reload();
+                    let generation = self.options.generation.unwrap_or_default();
+                    // Whoever asked may be gone.
+                    let _ = ask.send(Report { outcome, generation, message });
                 }
             }
         }
@@ -129,20 +157,20 @@ impl Reload {
         }
     }
 
-    /// Reads the file and follows it, unless it is bad.
-    fn reload(&mut self) -> Outcome {
+    /// Reads the file and follows it, unless it is bad: then also says why.
+    fn reload(&mut self) -> (Outcome, String) {
         let source = read(&self.file);
         let done = source.and_then(|source| {
             self.refused = Some(source.clone());
             let outcome = self.apply(source)?;
             self.refused = None;
-            Ok(outcome)
+            Ok((outcome, String::new()))
         });
         done.unwrap_or_else(|failure| {
             let file = self.file.display();
             eprintln!("{}", failure.message.trim_end());
             eprintln!("error: {file} is refused; what was served goes on");
-            Outcome::Refused
+            (Outcome::Refused, failure.message)
         })
     }
 

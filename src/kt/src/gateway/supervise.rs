@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kt_envoy_gen::{Address, WRITE_FAILURES};
+use kt_envoy_gen::WRITE_FAILURES;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::UnixStream,
     process::{Child, Command as Process},
     signal::unix::{Signal, SignalKind, signal},
     time::{sleep, timeout},
@@ -44,8 +44,8 @@ pub(super) struct Envoy {
     pub(super) binary: PathBuf,
     /// Its arguments.
     pub(super) arguments: Vec<String>,
-    /// Where it tells how it is.
-    pub(super) admin: Address,
+    /// The socket where it tells how it is.
+    pub(super) admin: PathBuf,
     /// Where it writes events.
     pub(super) event_log: String,
     /// What running exchanges get to end by themselves.
@@ -260,7 +260,7 @@ impl Envoy {
     /// The answer of the admin interface.
     async fn ask(&self, path: &str) -> std::io::Result<String> {
         let asked = async {
-            let mut stream = TcpStream::connect(self.admin.to_string()).await?;
+            let mut stream = UnixStream::connect(&self.admin).await?;
             let request =
                 format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await?;
