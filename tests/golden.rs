@@ -11,7 +11,7 @@ use std::{
 };
 
 use expect_test::expect_file;
-use kt_config::load;
+use kt_config::{KeySource, load};
 use kt_envoy_gen::{
     Attach, Dynamic, MeshOptions, Options, bootstrap_yaml, envoy_gateway_yaml, istio_yaml,
     snippet_yaml,
@@ -169,16 +169,34 @@ fn envoy_accepts_every_output() {
                 ..Options::default()
             };
             let file = folder.join(format!("{name}.yaml"));
-            fs::write(&file, bootstrap_yaml(&gateway, &options)).unwrap();
-            let keys = gateway
+            // Envoy reads the files with keys.
+            let keys = folder.join("keys");
+            let here = format!(" {}/", keys.display());
+            let yaml = bootstrap_yaml(&gateway, &options).replace(" /run/secrets/", &here);
+            fs::write(
+                &file,
+                yaml.replace(" /run/secrets", here.trim_end_matches('/')),
+            )
+            .unwrap();
+            fs::create_dir_all(&keys).unwrap();
+            let mut variables = Vec::new();
+            for key in gateway
                 .targets
                 .iter()
-                .filter_map(|target| target.key_env.clone())
-                .map(|name| (name, "sk-golden-secret"));
+                .filter_map(|target| target.key.as_ref())
+            {
+                match key {
+                    KeySource::Env(name) => variables.push((name, "sk-golden-secret")),
+                    KeySource::File(path) => {
+                        let name = Path::new(path).file_name().unwrap();
+                        fs::write(keys.join(name), "sk-golden-secret\n").unwrap();
+                    }
+                }
+            }
             let output = Command::new(&envoy)
                 .args(["--mode", "validate", "-c"])
                 .arg(&file)
-                .envs(keys)
+                .envs(variables)
                 .output()
                 .unwrap();
             let messages = String::from_utf8_lossy(&output.stderr);

@@ -163,6 +163,44 @@ def test_nothing_else_is_served_at_the_admin_address(provider, gateway):
     assert plain.headers["content-type"].startswith("text/plain") and "envoy_server_live" in plain.text
 
 
+def keys_of(source):
+    return [dict(request["headers"])["authorization"] for request in source.requests()]
+
+
+def test_a_key_in_a_file_changes_without_a_restart(provider, gateway, tmp_path):
+    """As a mounted Secret changes, by a link beside the files, and as people do it, by moving a file into its place."""
+    back, folder, late = provider(), tmp_path / "secrets", tmp_path / "late"
+    late.mkdir()
+    for version, key in (("v1", "sk-first\n"), ("v2", "sk-second\n")):
+        (folder / version).mkdir(parents=True)
+        (folder / version / "key").write_text(key)
+    (folder / "..data").symlink_to("v1")
+    (folder / "key").symlink_to("..data/key")
+
+    def by_file(name, path):
+        return target(name, back.url).replace(f"env: KEY_{name.upper()}", f"file: {path}")
+
+    front = gateway(policy_config(by_file("a", folder / "key"), by_file("b", late / "key")))
+    assert f"target `b` is unavailable: there is no key in {late / 'key'}" in front.log.read_text()
+
+    def key():
+        assert status_of(front) == 200
+        return keys_of(back)[-1]
+
+    assert key() == "Bearer sk-first"
+    (folder / "..next").symlink_to("v2")
+    (folder / "..next").rename(folder / "..data")
+    until(lambda: key() == "Bearer sk-second")
+    (folder / "new").write_text("sk-third")
+    (folder / "new").rename(folder / "key")
+    until(lambda: key() == "Bearer sk-third")
+    (late / "key").write_text("sk-late")
+    front.process.send_signal(signal.SIGHUP)
+    until(lambda: generation(front) == 2)
+    shown = front.log.read_text() + httpx.get(f"{front.url}/keeptrusts/config").text + httpx.get(f"{front.url}/metrics").text
+    assert "sk-" not in shown and "sk-" not in front.events_file.read_text()
+
+
 def test_breakers_and_event_chains_survive(provider, gateway):
     back = provider()
     breaker = "providers:\n  circuit_breaker: {failure_threshold: 2, recovery_timeout_seconds: 600}\n"

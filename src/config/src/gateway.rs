@@ -74,6 +74,25 @@ pub struct Pack {
     pub enabled: bool,
 }
 
+/// Where the key of a target is. The key itself stands in no configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeySource {
+    /// In an environment variable of Envoy's, read when it starts.
+    Env(String),
+    /// In a file that Envoy reads, by its absolute path; read again when it is replaced.
+    File(String),
+}
+
+impl KeySource {
+    /// The environment variable, if it is in one.
+    pub fn env(&self) -> Option<&str> {
+        match self {
+            Self::Env(name) => Some(name),
+            Self::File(_) => None,
+        }
+    }
+}
+
 /// One of `providers.targets`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
@@ -85,8 +104,8 @@ pub struct Target {
     pub model: String,
     /// Where its API is.
     pub base_url: BaseUrl,
-    /// Environment variable with its key; none for providers without keys.
-    pub key_env: Option<String>,
+    /// Where its key is; none for providers without keys.
+    pub key: Option<KeySource>,
     /// Limit of a non-streaming request.
     pub timeout_seconds: u32,
     /// Limit of a streaming request.

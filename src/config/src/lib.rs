@@ -24,7 +24,7 @@ mod testing;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
-pub use gateway::{BaseUrl, Expected, Gateway, Pack, Target, TestCase};
+pub use gateway::{BaseUrl, Expected, Gateway, KeySource, Pack, Target, TestCase};
 pub use policies::Policies;
 pub use provider::{Provider, provider};
 pub use schema::{json_schema, reference};

@@ -6,7 +6,7 @@ use kt_routing::{HealthProbe, Strategy};
 use crate::{
     diagnostic::{Code, Position, Report},
     fields::{Fields, Unsupported, closest, join},
-    gateway::{BaseUrl, Target},
+    gateway::{BaseUrl, KeySource, Target},
     provider::{OTHER_FORMATS, Provider, names, provider},
 };
 
@@ -161,7 +161,7 @@ fn target(
     }
     let (known, model) = provider_and_model(&mut fields, report);
     let base_url = base_url(&mut fields, known, report);
-    let key_env = key_env(&mut fields, known, report);
+    let key = key(&mut fields, known, report);
     let timeout_seconds = fields
         .integer("timeout_seconds", 1..=MAX_TIMEOUT, report)
         .unwrap_or(60);
@@ -184,7 +184,7 @@ fn target(
         provider: known?.id,
         model: model?,
         base_url: base_url?,
-        key_env,
+        key,
         timeout_seconds,
         stream_timeout_seconds,
         description,
@@ -337,38 +337,75 @@ fn base_url(
     known.base_url.and_then(|url| BaseUrl::parse(url).ok())
 }
 
-fn key_env(
+fn key(
     fields: &mut Fields<'_>,
     known: Option<&'static Provider>,
     report: &mut Report,
-) -> Option<String> {
-    let default = known.and_then(|known| known.key_env).map(str::to_owned);
+) -> Option<KeySource> {
+    let default = known.and_then(|known| known.key_env);
+    let default = default.map(|name| KeySource::Env(name.to_owned()));
     let Some(mut reference) = fields.mapping("secret_key_ref", report) else {
         return default;
     };
-    let name = reference.text("env", report);
-    if name.is_none() && reference.get("env").is_none() {
-        reference.missing(
-            "env",
-            "name the environment variable that holds the key",
-            report,
-        );
-    }
-    if let Some((_, position)) = name.filter(|(name, _)| !is_variable(name)) {
-        let message = "`env` must be the name of an environment variable";
+    let position = fields.key_position("secret_key_ref");
+    let (env, file) = (
+        reference.text("env", report),
+        reference.text("file", report),
+    );
+    if let Some((_, position)) = env.filter(|(name, _)| !is_variable(name)) {
         report.error(
             Code::InvalidValue,
             &reference.path_of("env"),
             position,
-            message,
+            "`env` must be the name of an environment variable",
             "use letters, digits and `_`; the key itself never stands in the file",
         );
     }
+    if let Some((_, position)) = file.filter(|(path, _)| !is_file_path(path)) {
+        report.error(
+            Code::InvalidValue,
+            &reference.path_of("file"),
+            position,
+            "`file` must be the absolute path of the file that holds the key",
+            "begin it with `/`, and use letters, digits, `_`, `-`, `.` and `/`, 200 at most; the key itself never stands in the file",
+        );
+    }
+    match (env, file) {
+        (Some(_), Some((_, position))) => report.error(
+            Code::InvalidValue,
+            &reference.path_of("file"),
+            position,
+            "the key has two places, `env` and `file`",
+            "keep one of them",
+        ),
+        (None, None) if reference.get("env").is_none() && reference.get("file").is_none() => {
+            report.error(
+                Code::Missing,
+                &reference.path_of("env"),
+                position,
+                format!("`{}` is missing", reference.path_of("env")),
+                "name the environment variable that holds the key, or with `file` the file",
+            );
+        }
+        _ => {}
+    }
     reference.finish(
-        &[("store", "use `env: NAME`; secret stores are not supported")],
+        &[("store", "use `env: NAME` or `file: PATH`; secret stores are not supported, but most can write a file")],
         report,
     );
-    name.map(|(name, _)| name.to_owned()).or(default)
+    let env = env.map(|(name, _)| KeySource::Env(name.to_owned()));
+    env.or_else(|| file.map(|(path, _)| KeySource::File(path.to_owned())))
+        .or(default)
+}
+
+/// Paths become names of secrets and of files.
+fn is_file_path(path: &str) -> bool {
+    path.len() <= 200
+        && path.starts_with('/')
+        && !path.ends_with('/')
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
 }
 
 fn is_variable(name: &str) -> bool {

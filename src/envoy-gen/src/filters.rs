@@ -1,13 +1,13 @@
 //! The HTTP filters, downstream and per attempt, in their order.
 
-use kt_config::{Gateway, Target};
+use kt_config::{Gateway, KeySource, Target};
 use kt_policy::{
     Access, Controls, FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    Options,
+    Options, SECRET_PREFIX,
     cluster::MODULE_CLUSTER,
     memory, secret_name,
     timeouts::{exchange_seconds, first_token_seconds, goes_direct},
@@ -60,7 +60,7 @@ pub(crate) fn for_target(target: &Target) -> Value {
         .collect();
     [header_mutation("kt.clean", &removed)]
         .into_iter()
-        .chain(target.key_env.as_deref().map(credential))
+        .chain(target.key.as_ref().map(credential))
         .chain([codec()])
         .collect()
 }
@@ -224,14 +224,16 @@ fn header_mutation(name: &str, mutations: &Value) -> Value {
 }
 
 /// Sends the key as `Authorization: Bearer`, in place of whatever stands there.
-fn credential(key_env: &str) -> Value {
-    json!({"name": format!("kt.auth.{key_env}"), "typed_config": {
+fn credential(key: &KeySource) -> Value {
+    let secret = secret_name(key);
+    let filter = secret.replacen(SECRET_PREFIX, "kt.auth.", 1);
+    json!({"name": filter, "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
         "overwrite": true,
         "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
             "header_value_prefix": "Bearer ",
-            "credential": {"name": secret_name(key_env)}}}}})
+            "credential": {"name": secret}}}}})
 }
 
 fn codec() -> Value {

@@ -39,7 +39,7 @@ mod yaml;
 
 pub use arguments::Shape;
 pub use dynamic::{BOOTSTRAP, Dynamic};
-use kt_config::Gateway;
+use kt_config::{Gateway, KeySource};
 use kt_policy::{FailMode, FilterConfig, Role};
 pub use mesh::{
     Attach, MeshOptions, Refusal, envoy_gateway::envoy_gateway_yaml, istio::istio_yaml,

@@ -8,7 +8,7 @@ pub(crate) mod istio;
 
 use std::{net::IpAddr, str::FromStr};
 
-use kt_config::{Gateway, Target};
+use kt_config::{Gateway, KeySource, Target};
 use kt_policy::{Guard, Role};
 use serde_json::{Value, json};
 
@@ -81,12 +81,27 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// What neither mesh form can do, of what `gateway` asks for.
+/// What neither mesh form can do, of what is asked for.
 fn refusals(form: &str, gateway: &Gateway, options: &Options) -> Vec<Refusal> {
+    let tests = of_policy_file(gateway)
+        .into_iter()
+        .chain(of_options(options));
+    let found = tests.filter(|(is_wrong, ..)| *is_wrong);
+    found
+        .map(|(_, what, hint)| Refusal {
+            what: format!("--format {form} cannot do this: {what}"),
+            hint,
+        })
+        .collect()
+}
+
+/// Whether something is refused, what, and what to do instead.
+type Test = (bool, &'static str, &'static str);
+
+fn of_policy_file(gateway: &Gateway) -> [Test; 8] {
     let stand_alone = "run the gateway on its own behind the mesh (the Helm chart, or --format bootstrap), where all of it works";
     let routing = &gateway.routing;
-    let module = options.wasm.as_str();
-    let tests: [(bool, &str, &'static str); 11] = [
+    [
         (
             gateway.targets.len() != 1,
             "`providers.targets` has several targets: a mesh form guards the way to one",
@@ -126,6 +141,20 @@ fn refusals(form: &str, gateway: &Gateway, options: &Options) -> Vec<Refusal> {
             stand_alone,
         ),
         (
+            gateway
+                .targets
+                .iter()
+                .any(|target| target.key.is_some() && key_env(target).is_none()),
+            "`secret_key_ref.file`: the filter in a mesh reads no files",
+            "name a variable with `env`, which the mesh fills from a Secret",
+        ),
+    ]
+}
+
+fn of_options(options: &Options) -> [Test; 4] {
+    let module = options.wasm.as_str();
+    [
+        (
             options.without_filter,
             "--without-filter",
             "it is for --format bootstrap",
@@ -145,14 +174,7 @@ fn refusals(form: &str, gateway: &Gateway, options: &Options) -> Vec<Refusal> {
             "the module has no digest, so nobody could tell if it was changed",
             "add --sha256 HEX, or oci://…@sha256:HEX",
         ),
-    ];
-    let found = tests.into_iter().filter(|(is_wrong, ..)| *is_wrong);
-    found
-        .map(|(_, what, hint)| Refusal {
-            what: format!("--format {form} cannot do this: {what}"),
-            hint,
-        })
-        .collect()
+    ]
 }
 
 /// The module's sha256: of the file behind https, of the image's manifest behind oci.
@@ -167,6 +189,11 @@ pub(crate) fn digest(options: &Options) -> Option<&str> {
 /// The module's address without its digest.
 fn address(options: &Options) -> &str {
     options.wasm.split("@sha256:").next().unwrap_or_default()
+}
+
+/// The environment variable with the target's key.
+fn key_env(target: &Target) -> Option<&str> {
+    target.key.as_ref().and_then(KeySource::env)
 }
 
 /// The host under which the mesh knows the target. An address is no name, and gets one.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use kt_config::Gateway;
+use kt_config::{Gateway, KeySource};
 use kt_envoy_gen::{Address, BOOTSTRAP, Options, Shape};
 
 use crate::Failure;
@@ -240,8 +240,8 @@ fn envoy_binary(run: &Run) -> Result<PathBuf, Failure> {
 /// How long an Envoy that was killed may still hold its address: its threads end one by one.
 const GOES_AWAY: Duration = Duration::from_secs(2);
 
-/// Asks for an address before Envoy does, to say plainly that it is taken.
-fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
+/// Takes an address: for good, or before Envoy does, to say plainly that somebody else has it.
+fn bind(address: &Address, flag: &str) -> Result<TcpListener, Failure> {
     let socket: SocketAddr = address
         .to_string()
         .parse()
@@ -252,7 +252,7 @@ fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(50));
             }
-            bound => break bound.map(drop),
+            bound => break bound,
         }
     };
     bound.map_err(|error| {
@@ -263,7 +263,7 @@ fn check_free(address: &Address, flag: &str) -> Result<(), Failure> {
 }
 
 /// What Envoy is started with.
-fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failure> {
+fn envoy(run: &Run, options: &Options, bootstrap: &Path, admin: PathBuf) -> Result<Envoy, Failure> {
     let workers = options.workers.to_string();
     let bootstrap = bootstrap.display().to_string();
     let drain = run.drain_seconds.to_string();
@@ -291,7 +291,7 @@ fn envoy(run: &Run, options: &Options, bootstrap: &Path) -> Result<Envoy, Failur
     Ok(Envoy {
         binary,
         arguments: arguments.map(str::to_owned).into(),
-        admin: run.shape.admin.clone(),
+        admin,
         event_log: options.event_log.clone(),
         drain: Duration::from_secs(run.drain_seconds),
     })

@@ -7,8 +7,8 @@ use kt_policy::{Endpoint, Guard};
 use serde_json::{Value, json};
 
 use super::{
-    Attach, MeshOptions, NAME, Refusal, address, digest, filter_config, longest, object, refusals,
-    render,
+    Attach, MeshOptions, NAME, Refusal, address, digest, filter_config, key_env, longest, object,
+    refusals, render,
 };
 use crate::Options;
 
@@ -57,7 +57,7 @@ pub fn envoy_gateway_yaml(
             bodies(name),
         ),
     ];
-    let about = target.key_env.as_deref().map_or_else(String::new, |key| {
+    let about = key_env(target).map_or_else(String::new, |key| {
         format!(
             "# The target's key is no part of it: give the proxy the variable {key} from a Secret, in the EnvoyProxy's\n# `provider.kubernetes.envoyDeployment.container.env`; without it the module does not load and nothing is served.\n"
         )
@@ -67,7 +67,7 @@ pub fn envoy_gateway_yaml(
 
 fn policy(gateway: &Gateway, target: &Target, options: &Options) -> Value {
     let guard = Guard {
-        key_env: target.key_env.clone(),
+        key_env: key_env(target).map(str::to_owned),
         authority: None,
         routes: None,
     };
@@ -83,7 +83,7 @@ fn policy(gateway: &Gateway, target: &Target, options: &Options) -> Value {
         "failOpen": false,
         "config": filter_config(gateway, options, guard),
     });
-    if let Some(key) = &target.key_env {
+    if let Some(key) = key_env(target) {
         wasm["env"] = json!({"hostKeys": [key]});
     }
     let spec = json!({

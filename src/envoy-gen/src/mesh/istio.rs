@@ -5,8 +5,8 @@ use kt_policy::{Endpoint, Guard};
 use serde_json::{Value, json};
 
 use super::{
-    Attach, MeshOptions, NAME, Refusal, address, digest, filter_config, host_of, longest, object,
-    refusals, render,
+    Attach, MeshOptions, NAME, Refusal, address, digest, filter_config, host_of, key_env, longest,
+    object, refusals, render,
 };
 use crate::{MAX_BODY_BYTES, Options};
 
@@ -61,7 +61,7 @@ pub fn istio_yaml(
 
 /// What a user has to do beside applying the objects.
 fn about(target: &Target, mesh: &MeshOptions) -> String {
-    let key = target.key_env.as_deref().filter(|_| injects(mesh));
+    let key = key_env(target).filter(|_| injects(mesh));
     let (major, minor) = mesh.istio_version;
     match key {
         Some(key) => format!(
@@ -88,7 +88,7 @@ fn extension(
     mesh: &MeshOptions,
 ) -> (String, Value) {
     let guard = Guard {
-        key_env: target.key_env.clone().filter(|_| injects(mesh)),
+        key_env: key_env(target).filter(|_| injects(mesh)).map(str::to_owned),
         authority: (!injects(mesh)).then(|| host_of(target)),
         // The selector takes all listeners of the gateway, with the routes of others.
         routes: injects(mesh).then(|| NAME.to_owned()),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Gateway, load};
+use crate::{Gateway, KeySource, load};
 
 const CONFIG: &str = r#"
 model_list:
@@ -57,13 +57,20 @@ fn a_group_and_its_fallbacks_become_targets() {
         panic!("{ids:?}");
     };
     assert_eq!(
-        (eu.key_env.as_deref(), eu.timeout_seconds, eu.weight),
+        (
+            eu.key.as_ref().and_then(KeySource::env),
+            eu.timeout_seconds,
+            eu.weight
+        ),
         (Some("OPENAI_KEY_EU"), 31, 2.0)
     );
     assert!(eu.pricing.is_some());
     assert_eq!(second.base_url.authority(), "gateway.example.com");
     assert_eq!(
-        (second.key_env.as_deref(), second.timeout_seconds),
+        (
+            second.key.as_ref().and_then(KeySource::env),
+            second.timeout_seconds
+        ),
         (Some("OPENAI_API_KEY"), 90)
     );
     assert_eq!(
