@@ -9,6 +9,11 @@ use super::{Entity, Outcome, Window};
 const MAX_RUN: usize = 20;
 /// How far a required word may stand before a value.
 const NEAR: usize = 48;
+/// How far a word may stand that says what else a value is, and such words.
+const NEXT: usize = 20;
+const OTHER_THINGS: &[&str] = &[
+    "code", "error", "sku", "part", "model", "version", "build", "serial",
+];
 /// Digits in a row that are a number of their own.
 const OTHER_NUMBER: usize = 4;
 /// Longest value.
@@ -284,7 +289,9 @@ impl Form {
     fn has_context(&self, window: &Window<'_>, start: usize, is_separated: bool) -> bool {
         let words = match self.context {
             Context::None => return true,
-            Context::Bare(_) if is_separated => return true,
+            Context::Bare(_) if is_separated && !window.has_words(start, NEXT, OTHER_THINGS) => {
+                return true;
+            }
             Context::Bare(words) | Context::Always(words) => words,
         };
         window.words_end(start, NEAR, words).is_some_and(|end| {

@@ -53,6 +53,48 @@ const CONTEXT_WORDS: &[&str] = &[
     "cellulare",
     "ph",
     "mob",
+    // "Call me at", in the languages of Europe that most people speak.
+    "anrufen",
+    "ruf mich",
+    "rufe mich",
+    "ruft mich",
+    "rufen sie",
+    "rufnummer",
+    "erreichbar unter",
+    "appel*",
+    "joindre au",
+    "llám*",
+    "llame al",
+    "llama al",
+    "llamar",
+    "llamen",
+    "llamenos",
+    "chiam*",
+    "ligue para",
+    "ligue no",
+    "ligar",
+    "ligue-me",
+    "telemóvel",
+    "celular",
+    "zadzwoń*",
+    "zadzwon*",
+    "dzwoń*",
+    "komórk*",
+    "bel me",
+    "bel ons",
+    "mobiel",
+    "sună*",
+    "suna-mă",
+    "mobilnummer",
+    "ring mig",
+    "звони*",
+    "позвони*",
+    "тел",
+    "телефон*",
+    "подзвон*",
+    "дзвон*",
+    "τηλ",
+    "τηλέφωνο",
 ];
 /// E.164 §6: country code included.
 const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
@@ -91,10 +133,12 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
 
 /// Where the number ends with its extension, `x123`; `None` while that is open.
 fn extension(window: &Window<'_>, end: usize) -> Option<usize> {
-    if window.byte(end) != b'x' {
+    // A space may stand before it, but none at the end of what came so far: only the next digit would tell.
+    let gap = usize::from(window.byte(end) == b' ' && window.byte(end + 1) == b'x');
+    if window.byte(end + gap) != b'x' {
         return Some(end);
     }
-    let rest = window.bytes().get(end + 1..).unwrap_or_default();
+    let rest = window.bytes().get(end + gap + 1..).unwrap_or_default();
     let digits = rest
         .iter()
         .take(MAX_EXTENSION)
@@ -103,7 +147,11 @@ fn extension(window: &Window<'_>, end: usize) -> Option<usize> {
     if digits == rest.len() && digits < MAX_EXTENSION && !window.complete {
         return None;
     }
-    Some(if digits > 0 { end + 1 + digits } else { end })
+    Some(if digits > 0 {
+        end + gap + 1 + digits
+    } else {
+        end
+    })
 }
 
 /// Country code and number: groups of at most 15 digits together.
@@ -305,6 +353,43 @@ mod tests {
         }
         check("my phone is 4155552671.", &[(Phone, "4155552671")]);
         check("Phone:\n60-56-85-91", &[(Phone, "60-56-85-91")]);
+        check(
+            "call me at 555-223-4567 x065",
+            &[(Phone, "555-223-4567 x065")],
+        );
+    }
+
+    #[test]
+    fn names_of_leagues_and_models_announce_nothing() {
+        for text in [
+            "Llama 3.1: 612 345 678",
+            "Ligue 1, 2023: 912 345 678",
+            "the portable 912 345 678 build",
+        ] {
+            check(text, &[]);
+        }
+    }
+
+    #[test]
+    fn finds_what_is_announced_in_other_languages() {
+        for (words, phone) in [
+            ("rufen Sie mich an unter", "030 123456"),
+            ("bitte anrufen:", "0171/2345678"),
+            ("appelez-moi au", "06 12 34 56 78"),
+            ("llámame al", "612 345 678"),
+            ("llame al", "91 234 56 78"),
+            ("chiamami al", "347 123 4567"),
+            ("ligue para", "912 345 678"),
+            ("zadzwoń do mnie:", "601 234 567"),
+            ("bel me op", "06 12345678"),
+            ("sună-mă la", "0721 234 567"),
+            ("ring mig på", "070-123 45 67"),
+            ("позвоните мне по", "8 912 345-67-89"),
+            ("подзвони мені:", "067 123 45 67"),
+            ("τηλ.", "210 123 4567"),
+        ] {
+            check(&format!("{words} {phone}"), &[(Phone, phone)]);
+        }
     }
 
     #[test]

@@ -32,11 +32,18 @@ mod tests {
     fn finds_numbers() {
         check("ITIN: 912-70-1234.", &[(UsItin, "912-70-1234")]);
         check("his itin is 912701234", &[(UsItin, "912701234")]);
+        check("ITIN code 912-70-1234", &[(UsItin, "912-70-1234")]);
     }
 
     #[test]
     fn leaves_look_alikes() {
-        for text in ["912-40-1234", "912701234"] {
+        for text in [
+            "912-40-1234",
+            "912701234",
+            "code 912-70-1234",
+            "error code: 900-70-0001",
+            "part no. 912-70-1234",
+        ] {
             check(text, &[]);
         }
     }
