@@ -20,7 +20,7 @@ SOURCES := $(shell find src Cargo.toml Cargo.lock .cargo -type f)
 # For the filter. Rust's own installer, where it may not install by itself, is asked once.
 ADD_TARGET := rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1
 
-.PHONY: help run build test unit e2e golden laws-long bounds-long reload-long flood-long fuzz lint fmt deny bench bench-quick bench-engine train eval chart-table test-docker test-envoys clean
+.PHONY: help run build test unit e2e golden laws-long bounds-long reload-long flood-long fuzz lint fmt deny bench bench-quick bench-engine train eval chart-table image-wasm test-docker test-envoys clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ test-envoys: build $(VENV)/.test target/envoys/.done ## Run the core of the end-
 
 chart-table: $(VENV)/.test ## Write the table of the Helm chart's values again
 	@$(PYTHON) tools/chart_table.py
+
+image-wasm: build ## Write the module as an OCI image, for meshes: dist/image (TAG=NAME)
+	@rm -rf dist/image && $(PYTHON) tools/image_wasm.py dist/keeptrusts.wasm dist/image $(or $(TAG),latest)
 
 test-docker: build ## Run docker compose for real, with stand-in images where no registry is reachable
 	@bash tools/test-docker.sh
