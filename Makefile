@@ -71,7 +71,7 @@ lint: ## Check formatting and lints
 	@$(ADD_TARGET)
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
-	@cargo clippy --quiet -p kt-filter --target wasm32-wasip1 --all-features -- -D warnings
+	@cargo clippy --quiet -p kt-filter -p kt-module --target wasm32-wasip1 --all-features -- -D warnings
 
 fmt: ## Format the code
 	@cargo fmt --all
@@ -127,7 +127,7 @@ dist/.built: $(SOURCES) $(VENV)/.run
 	@cargo build --release -p kt -p kt-envoy-gen
 	@echo "== building the filter (wasm32-wasip1)"
 	@$(ADD_TARGET)
-	@cargo build --profile wasm --target wasm32-wasip1 -p kt-filter
+	@cargo build --profile wasm --target wasm32-wasip1 -p kt-module
 	@mkdir -p dist
 	@install -m 755 target/release/kt target/release/kt-envoy-gen dist/
 	@install -m 644 $(WASM) dist/
@@ -136,7 +136,7 @@ dist/.built: $(SOURCES) $(VENV)/.run
 
 # The filter with faults on request, for the panic drill.
 $(DRILL): dist/.built
-	@cargo build --quiet --profile wasm --target wasm32-wasip1 --target-dir target/drill -p kt-filter --features drill
+	@cargo build --quiet --profile wasm --target wasm32-wasip1 --target-dir target/drill -p kt-module --features drill
 	@touch $@
 
 # Other scanners, pinned by hash.

@@ -116,7 +116,7 @@ def main(root):
     ]
     subjects = subprocess.run(["git", "-C", root, "log", "--format=%s"], capture_output=True, text=True, check=True).stdout.splitlines()
     rows.append(("18", "commit subjects: median, over 60", f"{quantile([len(s) for s in subjects], .5)}, {sum(len(s) > 60 for s in subjects)} of {len(subjects)}"))
-    dependencies = subprocess.run(["cargo", "tree", "--quiet", "--manifest-path", f"{root}/Cargo.toml", "-p", "kt-filter", "--target", "wasm32-wasip1", "--depth", "1", "-e", "normal", "--prefix", "none"], capture_output=True, text=True, check=False).stdout
+    dependencies = subprocess.run(["cargo", "tree", "--quiet", "--manifest-path", f"{root}/Cargo.toml", "-p", "kt-module", "--target", "wasm32-wasip1", "--depth", "1", "-e", "normal", "--prefix", "none"], capture_output=True, text=True, check=False).stdout
     outer = [line.split()[0] for line in dependencies.splitlines()[1:] if not line.startswith("kt-")]
     rows.insert(7, ("8", "direct dependencies of the module", f"{len(outer)} ({', '.join(outer)})"))
     width = max(len(name) for _, name, _ in rows)

@@ -32,10 +32,8 @@ mod shared;
 use proxy_wasm::traits::RootContext;
 use proxy_wasm::types::LogLevel;
 
-#[allow(unsafe_code, reason = "the SDK's entry macro exports symbols")]
-mod entry {
-    proxy_wasm::main! {{
-        proxy_wasm::set_log_level(super::LogLevel::Info);
-        proxy_wasm::set_root_context(|_| -> Box<dyn super::RootContext> { Box::<super::plugin::Plugin>::default() });
-    }}
+/// Tells the SDK what answers Envoy's calls.
+pub fn start() {
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::<plugin::Plugin>::default() });
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::Range};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{
     policies::{
@@ -77,7 +80,7 @@ impl PolicyKind {
 }
 
 /// One entry of the chain with its settings, as the generator writes it and the filter reads it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PolicyConfig {
     /// `prompt-injection`
@@ -92,6 +95,52 @@ pub enum PolicyConfig {
     QualityScorer(quality_scorer::Settings),
     /// `audit-logger`
     AuditLogger(audit_logger::Settings),
+}
+
+/// `kind` comes first, so that nothing has to be kept until it is known: what serde derives would read all settings in two ways,
+/// which takes 40 KB of the module.
+impl<'de> Deserialize<'de> for PolicyConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Tagged)
+    }
+}
+
+struct Tagged;
+
+impl<'de> Visitor<'de> for Tagged {
+    type Value = PolicyConfig;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a policy, `kind` first")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PolicyConfig, A::Error> {
+        if map.next_key::<String>()?.as_deref() != Some("kind") {
+            return Err(A::Error::custom("a policy begins with its `kind`"));
+        }
+        let kind: PolicyKind = map.next_value()?;
+        let settings = MapAccessDeserializer::new(map);
+        match kind {
+            PolicyKind::PromptInjection => {
+                Deserialize::deserialize(settings).map(PolicyConfig::PromptInjection)
+            }
+            PolicyKind::PiiDetector => {
+                Deserialize::deserialize(settings).map(PolicyConfig::PiiDetector)
+            }
+            PolicyKind::DlpFilter => {
+                Deserialize::deserialize(settings).map(PolicyConfig::DlpFilter)
+            }
+            PolicyKind::SafetyFilter => {
+                Deserialize::deserialize(settings).map(PolicyConfig::SafetyFilter)
+            }
+            PolicyKind::QualityScorer => {
+                Deserialize::deserialize(settings).map(PolicyConfig::QualityScorer)
+            }
+            PolicyKind::AuditLogger => {
+                Deserialize::deserialize(settings).map(PolicyConfig::AuditLogger)
+            }
+        }
+    }
 }
 
 impl PolicyConfig {

@@ -47,18 +47,28 @@ fn policy(kind: &str) -> Value {
     }
 }
 
+/// `json!` sorts, and a policy begins with its kind.
+fn kind_first(mut policy: Value) -> String {
+    let kind = policy.as_object_mut().unwrap().remove("kind").unwrap();
+    let rest = policy.to_string();
+    let rest = rest.trim_start_matches('{');
+    format!("{{\"kind\":{kind},{rest}")
+}
+
 fn engine(chain: &[&str], monitored: &[&str]) -> Arc<Engine> {
     let controls: serde_json::Map<String, Value> = monitored
         .iter()
         .map(|kind| ((*kind).to_owned(), json!({"mode": "monitor"})))
         .collect();
-    let policies: Vec<Value> = chain.iter().map(|kind| policy(kind)).collect();
+    let policies: Vec<String> = chain.iter().map(|kind| kind_first(policy(kind))).collect();
     let config = json!({
         "format": kt_policy::FORMAT, "role": "policy", "gateway_id": "g", "pack": {"name": "monitor", "version": "1.0.0"},
         "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
-        "policies": policies, "controls": controls,
+        "policies": "POLICIES", "controls": controls,
         "targets": [{"id": "a", "provider": "together", "model": "m", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]});
-    let config = FilterConfig::from_json(config.to_string().as_bytes()).unwrap();
+    let policies = format!("[{}]", policies.join(","));
+    let config = config.to_string().replace("\"POLICIES\"", &policies);
+    let config = FilterConfig::from_json(config.as_bytes()).unwrap();
     Arc::new(Engine::new(config).unwrap())
 }
 

@@ -22,12 +22,14 @@ fn engine(on_block: &str) -> Arc<Engine> {
     let config = json!({
         "format": FORMAT, "role": "policy", "gateway_id": "g", "pack": {"name": "block", "version": "1.0.0"},
         "fail_mode": "block", "unreadable": "allow", "model_per_attempt": false,
-        "policies": [
-            {"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
-            {"kind": "pii-detector", "action": "block", "entities": ["EMAIL"]}],
+        "policies": "POLICIES",
         "controls": {"prompt-injection": {"on_block": on_block}, "pii-detector": {"on_block": on_block}},
         "targets": [{"id": "a", "provider": "openai", "model": "the-model", "authority": "h", "base_path": "/v1", "weight": 1, "timeout_ms": 1000, "first_token_ms": 1000}]});
-    let config = FilterConfig::from_json(config.to_string().as_bytes()).unwrap();
+    // `json!` sorts, and a policy begins with its kind.
+    let policies = r#"[{"kind": "prompt-injection", "threshold": 0.8, "action": "block"},
+        {"kind": "pii-detector", "action": "block", "entities": ["EMAIL"]}]"#;
+    let config = config.to_string().replace("\"POLICIES\"", policies);
+    let config = FilterConfig::from_json(config.as_bytes()).unwrap();
     Arc::new(Engine::new(config).unwrap())
 }
 
