@@ -41,7 +41,7 @@ def test_a_panic_lets_nothing_pass_and_heals(drilled):
         assert "bob@example.com" not in request["body"]
     events = front.events(3)
     assert "engine.unavailable" in [event["reason_code"] for event in events]
-    assert 'vm_reload_success' in httpx.get(f"{front.url}/metrics").text
+    assert 'vm_reload_success' in httpx.get(f"{front.url}/metrics?all").text
 
 
 def test_panics_again_and_again(drilled):
@@ -88,7 +88,7 @@ def test_an_internal_failure_blocks(drilled):
     answer = drill(front, "fault response")
     assert answer.status_code == 503 and "bob" not in answer.text
     assert [event["status"] for event in front.events(2)] == [503, 503]
-    assert "keeptrusts_engine_faults_total{} 2" in httpx.get(f"{front.url}/metrics").text
+    assert "keeptrusts_engine_faults_total 2" in httpx.get(f"{front.url}/metrics").text
 
 
 def test_an_internal_failure_passes_when_configured(drilled):
@@ -97,7 +97,7 @@ def test_an_internal_failure_passes_when_configured(drilled):
     assert "bob@example.com" in source.requests()[0]["body"]
     (event,) = front.events()
     assert (event["verdict"], event["reason_code"]) == ("allow", "engine.failed_open")
-    assert "keeptrusts_engine_faults_total{} 1" in httpx.get(f"{front.url}/metrics").text
+    assert "keeptrusts_engine_faults_total 1" in httpx.get(f"{front.url}/metrics").text
 
 
 def test_a_change_that_fails_halfway_is_refused_in_every_mode(drilled):

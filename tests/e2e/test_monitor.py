@@ -138,9 +138,11 @@ def test_monitoring_is_an_empty_chain_that_says_what_enforcing_does(source, gate
         assert watched["verdict"] == "allow" or watched["status"] == 422
         would[watched["would_verdict"]] = would.get(watched["would_verdict"], 0) + 1
     assert set(would) == {"allow", "redact", "block"}, would
-    metrics = httpx.get(f"{fronts['monitor'].url}/metrics").text
-    for verdict, count in would.items():
-        assert f"keeptrusts_would_{verdict}_total{{}} {count}" in metrics
+    lines = {f'keeptrusts_would_total{{verdict="{verdict}"}} {count}' for verdict, count in would.items()}
+    deadline = time.monotonic() + 10
+    while not lines <= set((text := httpx.get(f"{fronts['monitor'].url}/metrics").text).splitlines()):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)
     print(len(requests), would)
 
 

@@ -155,6 +155,6 @@ def test_events_that_cannot_be_written_are_loud(provider, gateway):
     front = gateway(policy_config(target("a", provider().url)), "--event-log", "/dev/full")
     assert [front.chat("hello").status_code for _ in range(5)] == [200] * 5
     wait_for(lambda: "to the event log /dev/full failed; their events are lost" in front.log.read_text())
-    metrics = httpx.get(f"{front.url}/metrics").text
+    metrics = httpx.get(f"{front.url}/metrics?all").text
     (failed,) = [line for line in metrics.splitlines() if line.startswith("envoy_filesystem_write_failed{}")]
     assert int(failed.split()[1]) >= 1

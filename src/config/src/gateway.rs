@@ -1,6 +1,6 @@
 //! What a policy file means. These types hold no value that would have to be checked again.
 
-use kt_policy::{Access, Pricing, Verdict};
+use kt_policy::{Access, Pricing, Verdict, limits::Limits};
 use kt_routing::{HealthProbe, Routing};
 use serde_json::Value as Json;
 
@@ -19,12 +19,27 @@ pub struct Gateway {
     pub routing: Routing,
     /// `providers.stream.max_event_bytes`
     pub max_event_bytes: u32,
+    /// `providers.stream.include_usage`: whether streams are asked for their token counts where these are needed.
+    pub include_usage: bool,
+    /// Limits and `budgets`.
+    pub limits: Limits,
+    /// `size_limits`
+    pub sizes: Sizes,
     /// `providers.targets`, at least one.
     pub targets: Vec<Target>,
     /// Targets that cannot be used, since their key is not in the environment. Empty until somebody looked.
     pub without_key: Vec<Target>,
     /// The cases of `testing.suites`.
     pub tests: Vec<TestCase>,
+}
+
+/// `size_limits`, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sizes {
+    /// Of a request.
+    pub max_body_bytes: Option<u32>,
+    /// Of an answer that is no stream.
+    pub max_response_bytes: Option<u32>,
 }
 
 /// A conversation and what the policies must say of it.

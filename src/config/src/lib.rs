@@ -13,6 +13,7 @@ mod diagnostic;
 mod fields;
 mod gateway;
 pub mod import;
+mod limits;
 mod lower;
 mod policies;
 mod provider;

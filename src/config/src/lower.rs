@@ -8,6 +8,7 @@ use crate::{
     diagnostic::{Code, Report},
     fields::{Fields, Unsupported},
     gateway::{Gateway, Pack},
+    limits,
     policies::{self, Policies},
     providers, testing,
     yaml::{Node, Value},
@@ -16,12 +17,7 @@ use crate::{
 /// Sections of the product at the top level that are not enforced here.
 const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
     ("agents", REMOVE),
-    ("global_rate_limit", REMOVE),
-    ("ip_rate_limit", REMOVE),
-    ("user_rate_limit", REMOVE),
-    ("token_rate_limit", REMOVE),
     ("rate_limits", REMOVE),
-    ("size_limits", REMOVE),
     ("provider_fallback", "use `providers.strategy: fallback`"),
     ("provider_routing", "use `providers.strategy`"),
     ("callbacks", REMOVE),
@@ -61,11 +57,15 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let sections = access::sections(&mut fields, report);
     let chain = policies::chain(&mut fields, &sections.kinds(), report);
     let providers = providers::providers(&mut fields, report);
+    let (limits, sizes) = limits::limits(&mut fields, report);
+    if let Some((.., targets)) = &providers {
+        limits::check_prices(&limits, targets, &fields, report);
+    }
     let tests = testing::cases(&mut fields, report);
     let fields_position = fields.key_position("policy");
     let settings = fields.get("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
-    let (pack, policies, (mut routing, max_event_bytes, targets)) = (pack?, chain?, providers?);
+    let (pack, policies, (mut routing, streams, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled {
         policies
     } else {
@@ -91,7 +91,10 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
         policies,
         access,
         routing,
-        max_event_bytes,
+        max_event_bytes: streams.max_event_bytes,
+        include_usage: streams.include_usage,
+        limits,
+        sizes,
         targets,
         without_key: Vec::new(),
         tests,

@@ -28,11 +28,18 @@ const UNSUPPORTED_STRATEGIES: &[&str] = &["highest_throughput", "cost", "random"
 
 const UNSUPPORTED_SECTIONS: &[Unsupported] = &[("model_groups", REMOVE)];
 
+/// `providers.stream`
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Streams {
+    pub(crate) max_event_bytes: u32,
+    pub(crate) include_usage: bool,
+}
+
 /// Reads the section.
 pub(crate) fn providers(
     root: &mut Fields<'_>,
     report: &mut Report,
-) -> Option<(Routing, u32, Vec<Target>)> {
+) -> Option<(Routing, Streams, Vec<Target>)> {
     let Some(mut fields) = root.mapping("providers", report) else {
         root.missing(
             "providers",
@@ -47,7 +54,7 @@ pub(crate) fn providers(
     let circuit_breaker = circuit_breaker(&mut fields, report);
     let fallback = fallback(&mut fields, report);
     let latency = latency(&mut fields, report);
-    let max_event_bytes = max_event_bytes(&mut fields, report);
+    let streams = streams(&mut fields, report);
     let position = |key| fields.key_position(key);
     let positions = (position("fallback"), position("latency"));
     fields.finish(UNSUPPORTED_SECTIONS, report);
@@ -80,7 +87,7 @@ pub(crate) fn providers(
         );
         no_effect("providers.latency", positions.1, &message, report);
     }
-    Some((routing, max_event_bytes, targets))
+    Some((routing, streams, targets))
 }
 
 fn no_effect(path: &str, position: Position, message: &str, report: &mut Report) {
@@ -281,15 +288,22 @@ fn triggers(nodes: &[Node], path: &str, report: &mut Report) -> Vec<Failure> {
     )
 }
 
-/// `providers.stream.max_event_bytes`. What is larger than the most would not fit beside the rest that is inspected.
-fn max_event_bytes(fields: &mut Fields<'_>, report: &mut Report) -> u32 {
-    let read = fields.mapping("stream", report).and_then(|mut stream| {
-        let read = stream.integer("max_event_bytes", 65_536..=16_777_216, report);
+/// `providers.stream`. An event that is larger than the most would not fit beside the rest that is inspected.
+fn streams(fields: &mut Fields<'_>, report: &mut Report) -> Streams {
+    let mut read = Streams {
+        max_event_bytes: u32::try_from(MAX_EVENT_BYTES).unwrap_or(u32::MAX),
+        include_usage: true,
+    };
+    if let Some(mut stream) = fields.mapping("stream", report) {
+        if let Some(bytes) = stream.integer("max_event_bytes", 65_536..=16_777_216, report) {
+            read.max_event_bytes = bytes;
+        }
+        if let Some(asks) = stream.boolean("include_usage", report) {
+            read.include_usage = asks;
+        }
         stream.finish(&[], report);
-        read
-    });
-    read.or_else(|| u32::try_from(MAX_EVENT_BYTES).ok())
-        .unwrap_or(u32::MAX)
+    }
+    read
 }
 
 fn latency(fields: &mut Fields<'_>, report: &mut Report) -> Option<Latency> {

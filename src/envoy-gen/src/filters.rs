@@ -3,6 +3,7 @@
 use kt_config::{Gateway, KeySource, Target};
 use kt_policy::{
     Access, Controls, FORMAT, FilterConfig, Pack, PolicyConfig, Role, internal_header,
+    limits::Limits,
 };
 use serde_json::{Value, json};
 
@@ -153,6 +154,16 @@ pub(crate) fn filter_config(role: Role, gateway: &Gateway, options: &Options) ->
         held_bytes: memory::held_bytes_per_worker(options),
         history_bytes: options.history_bytes,
         max_event_bytes: gateway.max_event_bytes,
+        counts_usage: role == Role::Policy && counts_usage(gateway),
+        limits: limits(role, gateway),
+        max_body_bytes: gateway
+            .sizes
+            .max_body_bytes
+            .filter(|_| role == Role::Policy),
+        max_response_bytes: gateway
+            .sizes
+            .max_response_bytes
+            .filter(|_| role == Role::Policy),
         routing: gateway.routing.clone(),
         targets: filter_targets(gateway, &gateway.targets),
         without_key: filter_targets(gateway, &gateway.without_key),
@@ -179,6 +190,25 @@ fn access(role: Role, gateway: &Gateway) -> Access {
         },
         Role::Hop | Role::Guard => Access::default(),
     }
+}
+
+/// Whether anything depends on how many tokens an exchange took.
+fn counts_usage(gateway: &Gateway) -> bool {
+    let is_priced = gateway
+        .targets
+        .iter()
+        .any(|target| target.pricing.is_some());
+    gateway.include_usage && (is_priced || gateway.limits.counts_tokens())
+}
+
+/// A hold outlives every exchange by a little.
+fn limits(role: Role, gateway: &Gateway) -> Limits {
+    if role != Role::Policy || gateway.limits.is_empty() {
+        return Limits::default();
+    }
+    let mut limits = gateway.limits.clone();
+    limits.hold_seconds = u64::from(exchange_seconds(gateway)) + 60;
+    limits
 }
 
 /// The policies that a filter enforces: in front of a target only the one that may ask for another answer.

@@ -183,7 +183,13 @@ const MAX_BODY_BYTES: u32 = 8 << 20;
 pub const WRITE_FAILURES: &str = "/stats?filter=filesystem.write_failed";
 
 /// What Envoy's admin interface answers.
-pub const ADMIN_PATHS: [&str; 4] = ["/ready", "/stats", "/stats/prometheus", WRITE_FAILURES];
+pub const ADMIN_PATHS: [&str; 5] = [
+    "/ready",
+    "/stats",
+    "/stats/prometheus",
+    "/stats/prometheus?all",
+    WRITE_FAILURES,
+];
 
 /// What the policy filter is told: the same engine judges natively what Envoy's would.
 pub fn policy_filter_config(gateway: &Gateway, options: &Options) -> FilterConfig {

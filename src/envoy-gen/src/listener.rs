@@ -94,7 +94,8 @@ fn short_event(reason_code: &str) -> Value {
         "id": "evt_%UNIQUE_ID%",
         "event_type": "decision",
         "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
-        "request_id": "%REQ(X-REQUEST-ID)%",
+        // Not `%REQ(X-REQUEST-ID)%`: what a client sends there stays where no filter judges it.
+        "request_id": "%UNIQUE_ID%",
         "gateway_id": "kt-gateway",
         "verdict": "block",
         "reason_code": reason_code,

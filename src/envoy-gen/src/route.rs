@@ -25,7 +25,6 @@ pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
     let pages = Page::ALL.into_iter().map(page).chain(models);
     let fixed = [
         own_answer("/keeptrusts/config", &config(gateway, options)),
-        metrics(),
         not_found(),
     ];
     json!({
@@ -122,22 +121,32 @@ fn set_cluster(action: &mut Value, cluster: &str, options: &Options) {
     }
 }
 
-/// A path that the policy filter answers itself. The body here is what a gateway without it would say.
+/// A path that the policy filter answers itself. The status here is what a gateway without it would say.
 fn page(page: Page) -> Value {
-    json!({
-        "name": page.path(),
-        "match": exactly("GET", page.path()),
-        "direct_response": {"status": 503},
-    })
+    let matched = if page.takes_query() {
+        exactly("GET", page.path())
+    } else {
+        with_query("GET", page.path())
+    };
+    let mut route = json!({"name": page.path(), "match": matched});
+    if page == Page::AllMetrics {
+        // Envoy's own follow, from its admin interface.
+        route["route"] = json!({"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": "10s"});
+        // Its text grows by ours.
+        route["response_headers_to_remove"] = json!(["content-length"]);
+    } else {
+        route["direct_response"] = json!({"status": 503});
+    }
+    route
 }
 
 fn exactly(method: &str, path: &str) -> Value {
     json!({"path": path, "headers": [{"name": ":method", "string_match": {"exact": method}}]})
 }
 
-/// The same, without a query: the admin interface would read it.
-fn without_query(method: &str, path: &str) -> Value {
-    let mut matched = exactly(method, path);
+/// The same with this query, or without any: the admin interface would read it.
+fn with_query(method: &str, path: &str) -> Value {
+    let mut matched = exactly(method, path.split('?').next().unwrap_or_default());
     if let Some(headers) = matched["headers"].as_array_mut() {
         headers.push(json!({"name": ":path", "string_match": {"exact": path}}));
     }
@@ -171,16 +180,6 @@ fn answer(status: u16, body: &Value) -> Value {
 
 fn without_policies() -> Value {
     json!({POLICY_FILTER: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true}})
-}
-
-/// Prometheus metrics, from Envoy's admin interface.
-fn metrics() -> Value {
-    json!({
-        "name": "/metrics",
-        "match": without_query("GET", "/metrics"),
-        "typed_per_filter_config": without_policies(),
-        "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": "10s"},
-    })
 }
 
 /// `GET /v1/models`: the configured models, in OpenAI's list shape.

@@ -6,9 +6,9 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use kt_policy::{Engine, Opening, Target, internal_header, set_model};
+use kt_policy::{Engine, Opening, Pricing, Target, Usage, internal_header, set_model};
 use kt_routing::{
-    Answer, Around, Attempting, Details, NoAnswer, Opened, Plan, Step, retry_after_ms,
+    Answer, Around, Attempting, Billed, Details, NoAnswer, Opened, Plan, Step, retry_after_ms,
 };
 use proxy_wasm::{
     traits::{Context, HttpContext},
@@ -229,7 +229,10 @@ impl Shell {
             return refuse();
         };
         let too_bad = self.engine.too_bad(&self.prompt, &bytes);
-        self.tell(|attempting, around| attempting.graded(too_bad, around))
+        let pricing = self.engine.config().targets.get(self.index);
+        let pricing = pricing.and_then(|target| target.pricing);
+        let billed = || billed(&bytes, pricing);
+        self.tell(|attempting, around| attempting.graded(too_bad, billed, around))
     }
 
     fn end(&mut self) {
@@ -238,6 +241,18 @@ impl Shell {
             attempting.ended(details, &words, around);
             Step::Pass
         });
+    }
+}
+
+/// What an answer took that the client does not get.
+fn billed(answer: &[u8], pricing: Option<Pricing>) -> Billed {
+    let usage = Usage::of_answer(answer);
+    Billed {
+        prompt_tokens: usage.prompt_tokens,
+        completion_tokens: usage.completion_tokens,
+        cost_usd: pricing
+            .and_then(|pricing| pricing.cost(usage))
+            .map(|cost| cost.to_string()),
     }
 }
 

@@ -47,9 +47,6 @@ const STATUS_CAS_MISMATCH: u32 = 8;
 const STREAM_REQUEST: u32 = 0;
 /// `proxy_stream_type_t`: towards the client.
 const STREAM_RESPONSE: u32 = 1;
-const METRIC_COUNTER: u32 = 0;
-const METRIC_GAUGE: u32 = 1;
-const METRIC_HISTOGRAM: u32 = 2;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -125,9 +122,6 @@ unsafe extern "C" {
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
-    fn proxy_increment_metric(id: u32, by: i64) -> u32;
-    fn proxy_record_metric(metric: u32, value: u64) -> u32;
 }
 
 fn done(status: u32) -> Result<(), HostError> {
@@ -370,31 +364,4 @@ pub(crate) fn http_call(
 
 pub(crate) fn reset_response() -> Result<(), HostError> {
     done(unsafe { proxy_close_stream(STREAM_RESPONSE) })
-}
-
-pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
-    define_metric(METRIC_COUNTER, name)
-}
-
-pub(crate) fn define_gauge(name: &str) -> Result<u32, HostError> {
-    define_metric(METRIC_GAUGE, name)
-}
-
-pub(crate) fn define_histogram(name: &str) -> Result<u32, HostError> {
-    define_metric(METRIC_HISTOGRAM, name)
-}
-
-fn define_metric(kind: u32, name: &str) -> Result<u32, HostError> {
-    let mut id = 0;
-    done(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
-    Ok(id)
-}
-
-pub(crate) fn record(id: u32, value: u64) -> Result<(), HostError> {
-    done(unsafe { proxy_record_metric(id, value) })
-}
-
-/// Raises a counter, or changes a gauge, by `by`.
-pub(crate) fn count(id: u32, by: i64) -> Result<(), HostError> {
-    done(unsafe { proxy_increment_metric(id, by) })
 }

@@ -91,7 +91,7 @@ impl GuardStream {
         let reply = self.exchange.refuse(reply);
         self.facts.status = reply.status;
         self.mode = Mode::Pass;
-        if host::reply(&reply).is_err() {
+        if host::reply(&reply, &[]).is_err() {
             host::reset_response();
         }
         Action::Pause
@@ -234,7 +234,7 @@ impl GuardStream {
                 return self.reply(reply);
             }
         };
-        match head.send_answer(&self.ids, true) {
+        match head.send_answer(&self.ids, true, &[]) {
             Ok(()) => Action::Continue,
             Err(HostError) => self.fail_closed(false),
         }

@@ -60,11 +60,18 @@ impl Head {
     }
 
     /// Leaves of an answer what the client may see. Streams have no length: their text may change.
-    pub(crate) fn send_answer(&self, ids: &CallerIds, is_stream: bool) -> Result<(), HostError> {
+    pub(crate) fn send_answer(
+        &self,
+        ids: &CallerIds,
+        is_stream: bool,
+        more: &[(&str, &str)],
+    ) -> Result<(), HostError> {
         let now_us = host::now_us();
         let mut values: Vec<(&str, std::borrow::Cow<'_, str>)> = Vec::with_capacity(self.0.len());
         for (name, value) in &self.0 {
-            let is_first = values.iter().all(|(other, _)| other != name);
+            // Ours take the place of the provider's.
+            let is_ours = more.iter().any(|(other, _)| other == name);
+            let is_first = !is_ours && values.iter().all(|(other, _)| other != name);
             if is_first
                 && !(is_stream && name == "content-length")
                 && let Some(value) = headers::to_client(name, value, ids, now_us)
@@ -75,6 +82,7 @@ impl Head {
         let all: Vec<(&str, &str)> = values
             .iter()
             .map(|(name, value)| (*name, value.as_ref()))
+            .chain(more.iter().copied())
             .collect();
         host::set_headers(Headers::Response, &all)
     }

@@ -4,15 +4,12 @@ use std::{cell::RefCell, rc::Rc};
 
 use kt_policy::{BodyStep, Exchange, Memory};
 
-use crate::host::{Counter, Gauge};
+use crate::counts::Metered;
 
 /// The memory of one worker.
 #[derive(Clone)]
 pub(crate) struct History {
     memory: Rc<RefCell<Memory>>,
-    hits: Counter,
-    misses: Counter,
-    bytes: Gauge,
 }
 
 impl History {
@@ -21,9 +18,6 @@ impl History {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
             memory: Rc::new(RefCell::new(Memory::new(key, limit))),
-            hits: Counter::define("keeptrusts_history_hits_total"),
-            misses: Counter::define("keeptrusts_history_misses_total"),
-            bytes: Gauge::define("keeptrusts_history_bytes"),
         }
     }
 
@@ -33,17 +27,19 @@ impl History {
         exchange: &mut Exchange,
         caller: Option<usize>,
         body: &[u8],
+        metered: &Metered,
     ) -> BodyStep {
         let Ok(mut memory) = self.memory.try_borrow_mut() else {
             return exchange.request_body(body);
         };
         memory.ask_for(caller);
-        let before = memory.bytes();
         let step = exchange.request_body_again(body, &mut memory);
-        let uses = memory.take_use();
-        self.hits.add_all(uses.hits);
-        self.misses.add_all(uses.misses);
-        self.bytes.change(before, memory.bytes());
+        metered.remembered(memory.take_use());
         step
+    }
+
+    /// How much it keeps.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory.try_borrow().map_or(0, |memory| memory.bytes())
     }
 }

@@ -18,6 +18,11 @@ impl Hold {
         Self { held, context }
     }
 
+    /// What all exchanges of this worker hold.
+    pub(crate) fn all(&self) -> &RefCell<Held> {
+        &self.held
+    }
+
     /// Says that the exchange holds `bytes`. False when there is no room for them; others may have had to make some.
     pub(crate) fn hold(&self, bytes: usize) -> bool {
         let Ok(mut held) = self.held.try_borrow_mut() else {
@@ -38,7 +43,8 @@ impl Hold {
 
     /// Envoy sends the answer when this callback is over.
     fn end_other(&self, other: u32) {
-        let is_told = host::act_for(other).is_ok() && host::reply(&ErrorReply::no_room()).is_ok();
+        let is_told =
+            host::act_for(other).is_ok() && host::reply(&ErrorReply::no_room(), &[]).is_ok();
         if host::act_for(self.context).is_err() || !is_told {
             log::error!("an upload could not be ended to make room");
         }

@@ -114,8 +114,8 @@ pub(crate) fn replace_sent(bytes: &[u8]) -> Result<(), HostError> {
     ffi::set_buffer(Buffer::DownstreamData, bytes.len(), bytes)
 }
 
-/// Answers in place of the provider.
-pub(crate) fn reply(reply: &ErrorReply) -> Result<(), HostError> {
+/// Answers in place of the provider, with further headers.
+pub(crate) fn reply(reply: &ErrorReply, more: &[(&str, String)]) -> Result<(), HostError> {
     let retry_after = reply.retry_after_seconds.map(|seconds| seconds.to_string());
     let mut headers = vec![("content-type", "application/json")];
     if reply.status == 409 {
@@ -125,6 +125,7 @@ pub(crate) fn reply(reply: &ErrorReply) -> Result<(), HostError> {
     if let Some(seconds) = &retry_after {
         headers.push(("retry-after", seconds));
     }
+    headers.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
     answer(reply.status, &headers, &reply.body())
 }
 
@@ -226,66 +227,4 @@ pub(crate) fn get(
 /// The plugin's configuration.
 pub(crate) fn plugin_configuration(len: usize) -> Option<Vec<u8>> {
     ffi::buffer(Buffer::PluginConfiguration, len).ok()?
-}
-
-/// A counter in Envoy's metrics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Counter(Option<u32>);
-
-impl Counter {
-    /// Defines the counter `name`.
-    pub(crate) fn define(name: &str) -> Self {
-        Self(ffi::define_counter(name).ok())
-    }
-
-    /// Adds one.
-    pub(crate) fn add(self) {
-        self.add_all(1);
-    }
-
-    /// Adds as many; nothing is no call.
-    pub(crate) fn add_all(self, count: u64) {
-        let by = i64::try_from(count).unwrap_or(i64::MAX);
-        if by > 0 && self.0.is_some_and(|id| ffi::count(id, by).is_err()) {
-            log::error!("a counter could not be raised");
-        }
-    }
-}
-
-/// A gauge in Envoy's metrics, to which all workers add.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gauge(Option<u32>);
-
-impl Gauge {
-    /// Defines the gauge `name`.
-    pub(crate) fn define(name: &str) -> Self {
-        Self(ffi::define_gauge(name).ok())
-    }
-
-    /// Changes it from a value of this worker's to the next one; none is no call.
-    pub(crate) fn change(self, from: usize, to: usize) {
-        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let by = signed(to) - signed(from);
-        if by != 0 && self.0.is_some_and(|id| ffi::count(id, by).is_err()) {
-            log::error!("a gauge could not be changed");
-        }
-    }
-}
-
-/// A histogram in Envoy's metrics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Histogram(Option<u32>);
-
-impl Histogram {
-    /// Defines the histogram `name`.
-    pub(crate) fn define(name: &str) -> Self {
-        Self(ffi::define_histogram(name).ok())
-    }
-
-    /// Adds a value.
-    pub(crate) fn record(self, value: u64) {
-        if self.0.is_some_and(|id| ffi::record(id, value).is_err()) {
-            log::error!("a histogram could not take a value");
-        }
-    }
 }

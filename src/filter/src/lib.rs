@@ -12,6 +12,8 @@
 
 mod alarms;
 mod attempt_stream;
+mod claims;
+mod counts;
 #[cfg(feature = "drill")]
 mod drill;
 mod ending;

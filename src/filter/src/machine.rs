@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use kt_policy::{Held, event::EventChain};
 
-use crate::{exchanges::Exchanges, host, plugin::random};
+use crate::{counts::Counts, exchanges::Exchanges, host, plugin::random};
 
 thread_local! {
     static EVENTS: Rc<RefCell<EventChain>> = {
@@ -13,6 +13,7 @@ thread_local! {
         Rc::new(RefCell::new(EventChain::new(chain_id)))
     };
     static EXCHANGES: Rc<Exchanges> = Rc::new(Exchanges::new(random()));
+    static COUNTS: Rc<Counts> = Rc::new(Counts::begin());
     static HELD: Rc<RefCell<Held>> = Rc::new(RefCell::new(Held::new(usize::MAX)));
 }
 
@@ -24,6 +25,11 @@ pub(crate) fn events() -> Rc<RefCell<EventChain>> {
 /// The names of exchanges.
 pub(crate) fn exchanges() -> Rc<Exchanges> {
     EXCHANGES.with(Rc::clone)
+}
+
+/// What is counted for `/metrics`.
+pub(crate) fn counts() -> Rc<Counts> {
+    COUNTS.with(Rc::clone)
 }
 
 /// The account of what exchanges hold, with the newest limit.

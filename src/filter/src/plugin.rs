@@ -11,14 +11,15 @@ use proxy_wasm::{
 use crate::{
     alarms::Alarms,
     attempt_stream::AttemptStream,
+    counts::{Counts, Metered},
     exchanges::Exchanges,
     guard_stream::GuardStream,
     history::History,
     hold::Hold,
     hop_stream::HopStream,
     host, machine,
-    policy_stream::{Metrics, PolicyStream},
-    probes::Probes,
+    policy_stream::PolicyStream,
+    probes::{self, Probes},
     shared,
 };
 
@@ -31,10 +32,11 @@ pub(crate) struct Plugin {
     exchanges: Option<Rc<Exchanges>>,
     ids: Option<Rc<CallerIds>>,
     held: Option<Rc<RefCell<Held>>>,
-    metrics: Option<Metrics>,
     /// The target's key, in a mesh.
     key: Option<Rc<str>>,
     history: Option<History>,
+    counts: Option<Rc<Counts>>,
+    metered: Option<Rc<Metered>>,
     probes: Probes,
     alarms: Rc<RefCell<Alarms>>,
 }
@@ -54,9 +56,11 @@ impl Plugin {
         let secret = shared::secret().ok_or("Envoy keeps no shared data")?;
         self.key = key(config)?;
         if config.role == Role::Policy {
-            Probes::start(config);
+            host::set_tick_period(probes::PERIOD_MS);
+            let counts = machine::counts();
+            self.metered = Some(counts.under(&engine));
+            self.counts = Some(counts);
         }
-        self.metrics = Some(Metrics::define());
         self.history = Some(History::new(new_key(), config.history_bytes));
         self.exchanges = Some(machine::exchanges());
         self.held = Some(machine::held(limit));
@@ -91,7 +95,14 @@ impl RootContext for Plugin {
 
     fn on_tick(&mut self) {
         match (self.role(), &self.engine) {
-            (Some(Role::Policy), Some(engine)) => self.probes.tick(engine.config()),
+            (Some(Role::Policy), Some(engine)) => {
+                self.probes.tick(engine.config());
+                if let (Some(counts), Some(held), Some(history)) =
+                    (&self.counts, &self.held, &self.history)
+                {
+                    counts.tick(held, history.bytes());
+                }
+            }
             (Some(Role::Attempt), _) => wake(&self.alarms),
             _ => {}
         }
@@ -117,7 +128,7 @@ impl RootContext for Plugin {
                 self.exchanges.clone()?,
                 self.ids.clone()?,
                 Hold::new(self.held.clone()?, context),
-                self.metrics?,
+                self.metered.clone()?,
                 self.history.clone()?,
             ))),
             Role::Attempt => Some(Box::new(AttemptStream::new(

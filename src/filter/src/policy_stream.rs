@@ -4,9 +4,11 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use kt_policy::{
     BodyShape, BodyStep, CallerIds, Endpoint, ErrorReply, Exchange, FailMode, MediaType, Opening,
-    Page, Patch, Plan, Plans, StreamStep, Target, Verdict,
-    event::{self, EventChain, Facts, Outcome},
-    internal_header, is_token, media_type,
+    Page, PageReply, Patch, Plan, Plans, StreamStep, Target,
+    event::{self, EventChain, Facts},
+    headers, internal_header, is_token,
+    limits::{Most, Taken},
+    media_type,
 };
 use kt_routing::{
     Around, Attempt, Details, Direct, Failure, NoAnswer, choose::Choice, plain_words,
@@ -17,12 +19,15 @@ use proxy_wasm::{
 };
 
 use crate::{
+    claims::{Caller, Claims},
+    counts::Metered,
     ending::{failure, log_stop},
     exchanges::Exchanges,
     head::Head,
     history::History,
     hold::Hold,
-    host::{self, Body, Counter, Headers, Histogram, HostError},
+    host::{self, Body, Headers, HostError},
+    machine,
     shared::{self, Workers},
 };
 
@@ -48,45 +53,6 @@ enum Mode {
     Cut { swallowed: usize },
 }
 
-/// What the filter counts in Envoy's metrics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Metrics {
-    /// Failures of the engine.
-    pub(crate) faults: Counter,
-    /// Scores of answers, from 0 to 100.
-    pub(crate) quality: Histogram,
-    /// What policies that monitor would have made of exchanges, by the verdicts.
-    pub(crate) would: [(Verdict, Counter); 4],
-}
-
-impl Metrics {
-    /// Defines them in Envoy.
-    pub(crate) fn define() -> Self {
-        let would = |verdict, word| {
-            let name = format!("keeptrusts_would_{word}_total");
-            (verdict, Counter::define(&name))
-        };
-        Self {
-            faults: Counter::define("keeptrusts_engine_faults_total"),
-            quality: Histogram::define("keeptrusts_quality_score_percent"),
-            would: [
-                would(Verdict::Allow, "allow"),
-                would(Verdict::Redact, "redact"),
-                would(Verdict::Escalate, "escalate"),
-                would(Verdict::Block, "block"),
-            ],
-        }
-    }
-
-    /// Counts what would have become of an exchange.
-    fn count_would(&self, verdict: Verdict) {
-        let counters = self.would.iter();
-        counters
-            .filter(|(counted, _)| *counted == verdict)
-            .for_each(|(_, counter)| counter.add());
-    }
-}
-
 /// The context of one exchange.
 pub(crate) struct PolicyStream {
     exchange: Exchange,
@@ -98,7 +64,8 @@ pub(crate) struct PolicyStream {
     exchanges: Rc<Exchanges>,
     ids: Rc<CallerIds>,
     room: Hold,
-    metrics: Metrics,
+    metered: Rc<Metered>,
+    claims: Claims,
     history: History,
     head: Head,
     mode: Mode,
@@ -114,6 +81,8 @@ pub(crate) struct PolicyStream {
     claims_events: bool,
     finished: bool,
     is_page: bool,
+    /// A page that another one follows.
+    begins_with: Option<Page>,
     /// How much is held of the response: of a whole one what is there, of a stream what the engine keeps.
     collected: usize,
 }
@@ -125,7 +94,7 @@ impl PolicyStream {
         exchanges: Rc<Exchanges>,
         ids: Rc<CallerIds>,
         room: Hold,
-        metrics: Metrics,
+        metered: Rc<Metered>,
         history: History,
     ) -> Self {
         Self {
@@ -137,7 +106,8 @@ impl PolicyStream {
             exchanges,
             ids,
             room,
-            metrics,
+            metered,
+            claims: Claims::default(),
             history,
             head: Head::default(),
             mode: Mode::Waiting,
@@ -149,6 +119,7 @@ impl PolicyStream {
             claims_events: false,
             finished: false,
             is_page: false,
+            begins_with: None,
             collected: 0,
         }
     }
@@ -157,12 +128,14 @@ impl PolicyStream {
     fn reply(&mut self, reply: ErrorReply) -> Action {
         let reply = self.exchange.refuse(reply);
         self.mode = Mode::Pass;
+        let told = self.told();
         let (status, sent) = match self.exchange.block_answer(&reply) {
             Some(answer) => {
-                let headers = [("content-type", answer.content_type)];
+                let mut headers = vec![("content-type", answer.content_type)];
+                headers.extend(told.iter().map(|(name, value)| (*name, value.as_str())));
                 (200, host::answer(200, &headers, &answer.body))
             }
-            None => (reply.status, host::reply(&reply)),
+            None => (reply.status, host::reply(&reply, &told)),
         };
         self.facts.status = status;
         if sent.is_err() {
@@ -182,13 +155,84 @@ impl PolicyStream {
         })
     }
 
+    /// What the client is told of an answer by headers: who gave it, and what it cost as far as that is known.
+    fn told(&self) -> Vec<(&'static str, String)> {
+        let target = self.facts.attempts.last();
+        let target = target.map(|attempt| (headers::TARGET, attempt.target_id.clone()));
+        let standings = self.claims.standings.headers();
+        let cost = self.exchange.cost(&self.facts.attempts);
+        let cost = cost.map(|cost| (headers::COST, cost.to_string()));
+        target.into_iter().chain(cost).chain(standings).collect()
+    }
+
+    /// The same for a whole answer that has been judged.
+    fn tell_cost(&self) -> Result<(), HostError> {
+        match self.exchange.cost(&self.facts.attempts) {
+            Some(cost) => {
+                host::set_header(Headers::Response, headers::COST, Some(&cost.to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Counts the request where requests are limited.
+    fn count_request(&mut self) -> Result<(), ErrorReply> {
+        let limits = &self.exchange.engine().config().limits;
+        if limits.is_empty() {
+            return Ok(());
+        }
+        self.claims = Claims::new(self.exchanges.number());
+        let caller = Caller {
+            head: &self.head,
+            ids: &self.ids,
+            consumer: self.facts.consumer_id.as_deref(),
+        };
+        self.claims.count(limits, &caller)
+    }
+
+    /// Holds the most that the exchange can take, by a request of `len` bytes.
+    fn hold_budgets(&mut self, len: usize) -> Result<(), ErrorReply> {
+        let limits = &self.exchange.engine().config().limits;
+        if !limits.counts_tokens() {
+            return Ok(());
+        }
+        let caller = Caller {
+            head: &self.head,
+            ids: &self.ids,
+            consumer: self.facts.consumer_id.as_deref(),
+        };
+        let most = Most::of(&self.exchange, len);
+        self.claims.hold(limits, &caller, &most)
+    }
+
+    fn is_too_large(&self, len: usize) -> bool {
+        let most = self.exchange.engine().config().max_response_bytes;
+        most.is_some_and(|most| len > most as usize)
+    }
+
+    /// Notes who answers, before the attempts are known to their end.
+    fn note_target(&mut self) {
+        self.facts.attempts = if self.attempts_of.is_empty() {
+            let first = self.exchange.engine().config().targets.first();
+            first
+                .map(|target| Attempt::begin(&target.id))
+                .into_iter()
+                .collect()
+        } else {
+            shared::trail(&self.attempts_of).attempts
+        };
+    }
+
     /// Answers a page for operators, which is no exchange.
     fn show(&mut self, page: Page) -> Action {
-        let config = self.exchange.engine().config();
-        let reply = page.render(config, &shared::states(config), host::now_us());
         self.mode = Mode::Pass;
         self.is_page = true;
-        let headers = [("content-type", "application/json")];
+        if page == Page::AllMetrics {
+            self.begins_with = Some(page);
+            return Action::Continue;
+        }
+        let reply = self.render(page);
+        let headers = [("content-type", page.content_type())];
         if host::answer(reply.status, &headers, &reply.body).is_err() {
             host::reset_response();
         }
@@ -239,11 +283,33 @@ impl PolicyStream {
         Ok(())
     }
 
+    fn render(&self, page: Page) -> PageReply {
+        let config = self.exchange.engine().config();
+        let workers = || {
+            machine::counts().show(self.room.all(), self.history.bytes());
+            shared::workers()
+        };
+        page.render(config, &shared::states(config), workers, host::now_us())
+    }
+
+    /// Puts our own page before Envoy's.
+    fn prepend_page(&mut self) -> Action {
+        if let Some(page) = self.begins_with.take() {
+            let ours = Patch {
+                replaces: 0,
+                bytes: self.render(page).body,
+            };
+            let done = host::patch_body(Body::Response, &ours);
+            return self.changed(done);
+        }
+        Action::Continue
+    }
+
     /// The one answer to an internal failure, by the fail mode.
     fn fail(&mut self) -> Action {
         let engine = self.exchange.engine();
         if engine.config().fail_mode == FailMode::Allow || engine.only_monitors() {
-            self.metrics.faults.add();
+            self.metered.fault();
             self.facts.uninspected = true;
             self.mode = Mode::Pass;
             return Action::Continue;
@@ -253,7 +319,9 @@ impl PolicyStream {
 
     /// The same for a request of `len` bytes, which still has to find its target.
     fn fail_request(&mut self, len: usize) -> Action {
-        if self.choose_plan(None).is_err() {
+        // Nobody knows what it could take of a budget.
+        let is_counted = self.exchange.engine().config().limits.counts_tokens();
+        if is_counted || self.choose_plan(None).is_err() {
             return self.fail_closed();
         }
         match self.fail() {
@@ -264,7 +332,7 @@ impl PolicyStream {
 
     /// The answer where going on is no choice in any mode.
     fn fail_closed(&mut self) -> Action {
-        self.metrics.faults.add();
+        self.metered.fault();
         if matches!(self.mode, Mode::Stream | Mode::Cut { .. }) {
             host::reset_response();
             return Action::Pause;
@@ -380,9 +448,13 @@ impl PolicyStream {
             return self.fail_in_place(failure);
         }
         match self.exchange.response_body(&bytes) {
-            BodyStep::Forward => Action::Continue,
+            BodyStep::Forward => {
+                let done = self.tell_cost();
+                self.changed(done)
+            }
             BodyStep::Patch(patch) => {
-                let done = replace(Headers::Response, Body::Response, len, &patch);
+                let done = replace(Headers::Response, Body::Response, len, &patch)
+                    .and_then(|()| self.tell_cost());
                 self.changed(done)
             }
             BodyStep::Reply(reply) => self.reply(reply),
@@ -479,7 +551,15 @@ impl PolicyStream {
             return self.fail_in_place(Failure::Connection);
         }
         let media_type = media_type(&head.get("content-type").unwrap_or_default());
-        let done = head.send_answer(&self.ids, media_type == MediaType::EventStream);
+        let target = self.facts.attempts.last();
+        let target = target.map(|attempt| (headers::TARGET, attempt.target_id.as_str()));
+        let is_stream = media_type == MediaType::EventStream;
+        let standings = self.claims.standings.headers();
+        let standings = standings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        let more: Vec<(&str, &str)> = standings.chain(target).collect();
+        let done = head.send_answer(&self.ids, is_stream, &more);
         match media_type {
             _ if end => self.changed(done),
             // Nobody asked for a stream, and what claims to be one may be none.
@@ -543,9 +623,8 @@ impl PolicyStream {
             return;
         };
         if self.attempts_of.is_empty() {
-            self.facts
-                .attempts
-                .extend(self.direct_attempt(forwarded_us, ended_us));
+            let attempt = self.direct_attempt(forwarded_us, ended_us);
+            self.facts.attempts = attempt.into_iter().collect();
             return;
         }
         self.facts.attempts = shared::trail(&self.attempts_of).attempts;
@@ -626,6 +705,9 @@ impl HttpContext for PolicyStream {
         if endpoint.is_none() {
             return self.fail_closed();
         }
+        if let Err(reply) = self.count_request() {
+            return self.reply(reply);
+        }
         if self.head.is_encoded() {
             return self.reply(ErrorReply::unsupported_encoding(
                 "Compressed request bodies cannot be inspected; send plain JSON",
@@ -648,6 +730,10 @@ impl HttpContext for PolicyStream {
         if self.mode != Mode::Waiting {
             return Action::Continue;
         }
+        let config = self.exchange.engine().config();
+        if let Some(most) = config.max_body_bytes.filter(|most| len > *most as usize) {
+            return self.reply(ErrorReply::request_too_large(most));
+        }
         if !self.room.hold(len) {
             return self.reply(ErrorReply::no_room());
         }
@@ -665,11 +751,18 @@ impl HttpContext for PolicyStream {
         if let Err(reply) = self.choose_plan(Some(&bytes)) {
             return self.reply(reply);
         }
-        let patch = match self.history.judge(&mut self.exchange, self.caller, &bytes) {
+        let judged = self
+            .history
+            .judge(&mut self.exchange, self.caller, &bytes, &self.metered);
+        let patch = match judged {
             BodyStep::Forward => None,
             BodyStep::Patch(patch) => Some(patch),
             BodyStep::Reply(reply) => return self.reply(reply),
         };
+        let sent = patch.as_ref().map_or(len, |patch| patch.patched_len(len));
+        if let Err(reply) = self.hold_budgets(sent) {
+            return self.reply(reply);
+        }
         self.route(len, patch.as_ref())
     }
 
@@ -703,6 +796,7 @@ impl HttpContext for PolicyStream {
         // Nothing is sent again once an answer has begun.
         self.room.release();
         self.finished |= end;
+        self.note_target();
         self.begin_response(&head, end)
     }
 
@@ -713,7 +807,9 @@ impl HttpContext for PolicyStream {
             return self.fail();
         }
         match self.mode {
+            Mode::Pass if self.begins_with.is_some() => self.prepend_page(),
             Mode::Waiting | Mode::Pass => Action::Continue,
+            Mode::Whole if self.is_too_large(len) => self.reply(ErrorReply::response_too_large()),
             Mode::Whole if !self.room.hold(len) => self.reply(ErrorReply::no_room()),
             Mode::Whole if !end && self.is_stream_after_all(len) => {
                 self.mode = Mode::Stream;
@@ -778,19 +874,14 @@ impl HttpContext for PolicyStream {
             }
         }
         self.collect_attempts(ended_us);
+        if self.claims.is_open() {
+            let is_open = self.forwarded_us.is_some() && self.answered.is_none();
+            let taken = Taken::of(&self.exchange, &self.facts, is_open);
+            let limits = &self.exchange.engine().config().limits;
+            self.claims.settle_by(limits, &taken);
+        }
         log_stop(&self.exchange, &self.facts.request_id);
-        if let Some(score) = self.exchange.tally().quality() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a score lies between 0 and 1"
-            )]
-            self.metrics.quality.record((score * 100.0).round() as u64);
-        }
-        if let Some(would) = self.exchange.would() {
-            let outcome = Outcome::of(would, &self.facts);
-            self.metrics.count_would(outcome.verdict);
-        }
+        self.metered.note(&self.exchange, &self.facts);
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
         let Ok(mut events) = self.events.try_borrow_mut() else {
             return;

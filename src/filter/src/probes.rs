@@ -11,24 +11,13 @@ use crate::{
 };
 
 /// How often is looked whether a probe is due, in milliseconds.
-const PERIOD_MS: u32 = 250;
+pub(crate) const PERIOD_MS: u32 = 250;
 
 /// Probes under way, by token: the places of their targets.
 #[derive(Debug, Default)]
 pub(crate) struct Probes(RefCell<HashMap<u32, usize>>);
 
 impl Probes {
-    /// Starts looking, if any target is probed.
-    pub(crate) fn start(config: &FilterConfig) {
-        if config
-            .targets
-            .iter()
-            .any(|target| target.health_probe.is_some())
-        {
-            host::set_tick_period(PERIOD_MS);
-        }
-    }
-
     /// Sends what is due.
     pub(crate) fn tick(&self, config: &FilterConfig) {
         let now_us = host::now_us();

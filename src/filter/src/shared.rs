@@ -3,7 +3,7 @@
 //! Envoy cannot delete shared data, so the number of keys is fixed: one per target, a few for the choice, and a ring of
 //! slots for the exchanges in flight.
 
-use kt_policy::FilterConfig;
+use kt_policy::{FilterConfig, meters::Shown};
 use kt_routing::{
     Shared, TargetState, Trail,
     choose::{self, Choice, Moment},
@@ -18,6 +18,40 @@ const SECRET: &str = "kt.secret";
 
 fn target_key(id: &str) -> String {
     format!("kt.target.{id}")
+}
+
+/// Most workers that show their counts; a machine that starts goes on with those of one that ended.
+const WORKERS: u32 = 1024;
+
+fn worker_key(number: u32) -> String {
+    format!("kt.worker.{number}")
+}
+
+/// Takes a place for the counts of this machine; what was counted there before goes on.
+pub(crate) fn join_workers(now_us: u64) -> Option<(u32, Shown)> {
+    (0..WORKERS).find_map(|number| {
+        let taken = host::update(&worker_key(number), |bytes| {
+            let before = bytes.map_or_else(Shown::default, Shown::from_bytes);
+            if !before.has_ended(now_us) {
+                return (bytes.unwrap_or_default().to_vec(), None);
+            }
+            let mut mine = before;
+            mine.at_us = now_us;
+            (mine.to_bytes(), Some(mine))
+        });
+        Some((number, taken??))
+    })
+}
+
+/// Shows the others what this machine counted.
+pub(crate) fn show_worker(number: u32, shown: &Shown) {
+    host::share(&worker_key(number), &shown.to_bytes());
+}
+
+/// What all machines show.
+pub(crate) fn workers() -> Vec<Shown> {
+    let bytes = (0..WORKERS).map_while(|number| host::shared(&worker_key(number)));
+    bytes.map(|bytes| Shown::from_bytes(&bytes)).collect()
 }
 
 /// What is known of a target.

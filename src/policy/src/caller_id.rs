@@ -104,11 +104,20 @@ impl CallerIds {
     /// 64 bits of a keyed hash. The secret has a fixed length and most of the hash stays hidden, so no longer id can be
     /// derived from it.
     fn hash(&self, id: &str) -> String {
+        format!("hash:{}", hex(&self.digest(id)))
+    }
+
+    /// A number for an id, by which nobody finds it.
+    pub fn number(&self, id: &str) -> u64 {
+        u64::from_le_bytes(self.digest(id))
+    }
+
+    fn digest(&self, id: &str) -> [u8; 8] {
         let digest = Sha256::new()
             .chain_update(self.secret)
             .chain_update(id.as_bytes())
             .finalize();
-        format!("hash:{}", hex(digest.get(..8).unwrap_or_default()))
+        digest.first_chunk().copied().unwrap_or_default()
     }
 }
 

@@ -40,6 +40,11 @@ impl Endpoint {
             .find(|endpoint| path.ends_with(endpoint.suffix()))
     }
 
+    /// Whether streams report usage only to those who ask by `stream_options`.
+    pub(crate) fn has_usage_option(self) -> bool {
+        matches!(self, Self::ChatCompletions | Self::Completions)
+    }
+
     /// The member that a request must have.
     pub(crate) fn required_member(self) -> &'static str {
         match self {

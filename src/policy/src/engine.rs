@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     chain::Chain,
+    endpoint::Endpoint,
     filter_config::{FailMode, FilterConfig, Target},
+    limits::limiting_member,
     orders::{order_cluster, order_name, order_of},
     policies::{audit_logger, quality_scorer::QualityScorer},
     policy::PolicyConfig,
@@ -108,6 +110,14 @@ impl Engine {
         let name = order_of(cluster);
         let set = self.orders.iter().position(|order| order == name);
         set.map_or_else(Vec::new, |set| self.config.targets_of(set))
+    }
+
+    /// How an answer is limited whose request does not say it: the member, and how many tokens.
+    pub(crate) fn answer_limit(&self, endpoint: Endpoint) -> Option<(&'static str, u64)> {
+        let targets = &self.config.targets;
+        let is_openai = targets.iter().all(|target| target.provider == "openai");
+        let member = limiting_member(endpoint, is_openai)?;
+        Some((member, self.config.limits.answer_tokens))
     }
 
     /// The model that every target has; the policy filter sets it then.

@@ -4,6 +4,7 @@ use kt_routing::Failure;
 use serde::Serialize;
 
 use crate::{
+    limits::{Limit, Refusal},
     policy::PolicyKind,
     tally::Stop,
     verdict::{Phase, Verdict},
@@ -221,6 +222,43 @@ impl ErrorReply {
             policy: None,
             message: "The model does not exist here; `GET /v1/models` lists those that do"
                 .to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// A limit has no room for the request: 429.
+    pub fn over_limit(limit: &Limit, refusal: &Refusal) -> Self {
+        let (code, message) = if limit.is_budget {
+            (
+                "budget_exceeded",
+                "What is left of the budget is less than the request may take",
+            )
+        } else {
+            ("rate_limited", "The rate limit is reached")
+        };
+        Self {
+            status: 429,
+            kind: "rate_limit",
+            code,
+            policy: None,
+            message: message.to_owned(),
+            retry_after_seconds: Some(refusal.wait_us.div_ceil(1_000_000).max(1)),
+        }
+    }
+
+    /// The answer is longer than `size_limits.max_response_bytes`.
+    pub fn response_too_large() -> Self {
+        Self::upstream_failed("The provider's answer is larger than allowed")
+    }
+
+    /// The request is longer than `size_limits.max_body_bytes`.
+    pub fn request_too_large(most: u32) -> Self {
+        Self {
+            status: 413,
+            kind: "validation_error",
+            code: "request_too_large",
+            policy: None,
+            message: format!("The request body is larger than {most} bytes"),
             retry_after_seconds: None,
         }
     }

@@ -97,6 +97,8 @@ struct Tokens {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
     cached_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_tokens: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -292,10 +294,9 @@ fn event<'e>(
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
             cached_tokens: usage.cached_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
         },
-        cost_usd: target
-            .and_then(|target| target.pricing)
-            .and_then(|pricing| pricing.cost(usage)),
+        cost_usd: exchange.cost(&facts.attempts),
         latency_ms: millis(facts.started_us, facts.ended_us),
         time_to_first_token_ms: facts
             .first_byte_us

@@ -9,10 +9,11 @@ mod request;
 mod response;
 mod stream;
 mod unread;
+mod usage;
 
 use std::sync::Arc;
 
-use kt_routing::Failure;
+use kt_routing::{Attempt, Failure};
 
 use crate::{
     block_answer::About,
@@ -21,7 +22,9 @@ use crate::{
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
+    limits::Lengths,
     memory::Memory,
+    money::{self, Usd},
     policies::prompt_injection::LogLevel,
     splice::Patch,
     tally::{Finding, PolicyResult, Tally, Trace},
@@ -31,6 +34,7 @@ use crate::{
 use request::Asked;
 pub use request::{model_of, set_model};
 use stream::{Pass, StreamInspector};
+pub use usage::Usage;
 
 /// Largest event of a stream that is inspected, where nothing else is configured; a provider that sends more is cut off.
 pub const MAX_EVENT_BYTES: usize = 8 << 20;
@@ -62,17 +66,6 @@ pub enum StreamStep {
     Continue,
     /// It is over for the client; error event and `[DONE]` are already in the output.
     Cut,
-}
-
-/// Token counts as the provider reported them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// `usage.prompt_tokens`
-    pub prompt_tokens: Option<u64>,
-    /// `usage.completion_tokens`
-    pub completion_tokens: Option<u64>,
-    /// `usage.prompt_tokens_details.cached_tokens`
-    pub cached_tokens: Option<u64>,
 }
 
 /// One request with its response.
@@ -161,6 +154,16 @@ impl Exchange {
         &self.engine
     }
 
+    /// Which endpoint was asked.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// How long the answer may be.
+    pub(crate) fn lengths(&self) -> &Lengths {
+        &self.asked.lengths
+    }
+
     /// Whether the client asked for a stream.
     pub fn wants_stream(&self) -> bool {
         self.asked.stream
@@ -186,6 +189,11 @@ impl Exchange {
     /// Tokens so far.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// What it cost, if that is known: by the target of the last of its attempts, and what was billed before.
+    pub fn cost(&self, attempts: &[Attempt]) -> Option<Usd> {
+        money::cost(&self.engine, self.usage, attempts)
     }
 
     /// The gateway's own answer, if it gave one.
@@ -328,6 +336,7 @@ impl Exchange {
             engine: &self.engine,
             tally,
             usage: &mut self.usage,
+            hides_usage: self.asked.hides_usage,
             out,
             broken_off: self.broken_off,
             prompt: &self.prompt,

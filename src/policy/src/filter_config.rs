@@ -4,7 +4,7 @@ use kt_routing::{HealthProbe, Routing};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::Access, controls::Controls, exchange::MAX_EVENT_BYTES, money::Pricing,
+    access::Access, controls::Controls, exchange::MAX_EVENT_BYTES, limits::Limits, money::Pricing,
     policy::PolicyConfig,
 };
 
@@ -155,6 +155,19 @@ pub struct FilterConfig {
     /// `providers.stream.max_event_bytes`: the largest event of a stream, in bytes.
     #[serde(default = "max_event_bytes", skip_serializing_if = "is_default_event")]
     pub max_event_bytes: u32,
+    /// Whether tokens are counted, so that streams have to report them: `providers.stream.include_usage`, where anything has a
+    /// price or a limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts_usage: bool,
+    /// Limits of requests, tokens and money.
+    #[serde(default, skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+    /// `size_limits`, where they are set: the longest bodies of requests and of answers that are no streams, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body_bytes: Option<u32>,
+    /// See [`Self::max_body_bytes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_response_bytes: Option<u32>,
     /// How targets are chosen and when the next one is tried.
     #[serde(default)]
     pub routing: Routing,

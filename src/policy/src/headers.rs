@@ -16,6 +16,11 @@ pub const TO_PROVIDER: [(&str, &str); 3] = [
     ("user-agent", "keeptrusts-gateway"),
 ];
 
+/// On an answer: the target that gave it.
+pub const TARGET: &str = "x-keeptrusts-target";
+/// On an answer that is no stream: what it cost, in USD; absent when that is not known.
+pub const COST: &str = "x-keeptrusts-cost-usd";
+
 /// Longest amount of a limit, such as `1h59m59.999s`.
 const LONGEST_AMOUNT: usize = 24;
 /// Longest number, in digits.

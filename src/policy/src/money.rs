@@ -4,12 +4,13 @@ use std::{fmt, iter::Sum, ops::Add, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::exchange::Usage;
+use crate::{engine::Engine, exchange::Usage};
+use kt_routing::Attempt;
 
 /// Decimals of a price.
 const PRICE_DECIMALS: u32 = 9;
 /// Decimals of a cost: those of a price, and six for the million tokens that it is for.
-const COST_DECIMALS: u32 = PRICE_DECIMALS + 6;
+pub(crate) const COST_DECIMALS: u32 = PRICE_DECIMALS + 6;
 
 /// USD per one million tokens, with up to nine decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,17 @@ pub struct Pricing {
     /// Of the part of the request that the provider had in its cache; the price of the rest if it is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_prompt: Option<Price>,
+}
+
+/// What an exchange cost: its answer, and those that were paid for before and replaced by another. Unknown if any is.
+pub(crate) fn cost(engine: &Engine, usage: Usage, attempts: &[Attempt]) -> Option<Usd> {
+    let last = engine.target(&attempts.last()?.target_id)?;
+    let answer = last.pricing?.cost(usage)?;
+    let billed = attempts
+        .iter()
+        .filter_map(|attempt| attempt.billed.as_ref());
+    let replaced = billed.map(|billed| billed.cost_usd.as_ref()?.parse::<Usd>().ok());
+    replaced.chain([Some(answer)]).sum()
 }
 
 /// A text that is no amount: digits, at most one point, and no more decimals than are kept.
@@ -56,9 +68,26 @@ impl Pricing {
     }
 }
 
+impl Pricing {
+    /// The most that so many tokens can cost.
+    pub(crate) fn most(&self, prompt: u64, completion: u64) -> Usd {
+        let dearest = self
+            .cached_prompt
+            .map_or(self.prompt, |cached| cached.max(self.prompt));
+        dearest.of(prompt) + self.completion.of(completion)
+    }
+}
+
 impl Price {
     fn of(self, tokens: u64) -> Usd {
         Usd(u128::from(self.0) * u128::from(tokens))
+    }
+}
+
+impl Usd {
+    /// In units of its last decimal, of which there are fifteen.
+    pub fn units(self) -> u128 {
+        self.0
     }
 }
 
@@ -120,10 +149,13 @@ fn units(text: &str, decimals: u32) -> Result<u128, NoAmount> {
 }
 
 /// The number without zeros at its end.
-fn decimal(units: u128, decimals: u32) -> String {
+pub(crate) fn decimal(units: u128, decimals: u32) -> String {
     let one = 10_u128.pow(decimals);
     let (whole, fraction) = (units / one, units % one);
     let width = usize::try_from(decimals).unwrap_or_default();
+    if decimals == 0 {
+        return whole.to_string();
+    }
     let text = format!("{whole}.{fraction:0width$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -195,7 +227,7 @@ mod tests {
         let mut usage = Usage {
             prompt_tokens: Some(7),
             completion_tokens: Some(12),
-            cached_tokens: None,
+            ..Usage::default()
         };
         // 0.7e-6 + 2.4e-6: in binary fractions 3.0999999999999996e-6.
         assert_eq!(pricing.cost(usage).unwrap().to_string(), "0.0000031");

@@ -1,4 +1,4 @@
-//! What operators read: `/health` and `/keeptrusts/providers/metrics`.
+//! What operators read: `/health`, `/keeptrusts/providers/metrics` and `/metrics`.
 
 use kt_routing::{Condition, TargetReport, TargetState};
 use serde::Serialize;
@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     event::rfc3339,
     filter_config::{FilterConfig, Target},
+    meters::{self, Shown},
     money::Pricing,
 };
 
@@ -16,6 +17,10 @@ pub enum Page {
     Health,
     /// `GET /keeptrusts/providers/metrics`
     ProviderMetrics,
+    /// `GET /metrics`
+    Metrics,
+    /// `GET /metrics?all`: with Envoy's own behind it.
+    AllMetrics,
 }
 
 /// A page's status and JSON.
@@ -64,25 +69,62 @@ struct TargetMetrics<'a> {
 
 impl Page {
     /// Every page.
-    pub const ALL: [Self; 2] = [Self::Health, Self::ProviderMetrics];
+    pub const ALL: [Self; 4] = [
+        Self::Health,
+        Self::ProviderMetrics,
+        Self::Metrics,
+        Self::AllMetrics,
+    ];
 
     /// Its path.
     pub fn path(self) -> &'static str {
         match self {
             Self::Health => "/health",
             Self::ProviderMetrics => "/keeptrusts/providers/metrics",
+            Self::Metrics => "/metrics",
+            Self::AllMetrics => "/metrics?all",
         }
     }
 
-    /// The page at `path`. The query is not looked at.
-    pub fn of_path(path: &str) -> Option<Self> {
-        let path = path.split('?').next().unwrap_or_default();
-        Self::ALL.into_iter().find(|page| page.path() == path)
+    /// What it is written in.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Health | Self::ProviderMetrics => "application/json",
+            Self::Metrics | Self::AllMetrics => "text/plain; version=0.0.4; charset=utf-8",
+        }
     }
 
-    /// The page; `states` are those of the configured targets.
-    pub fn render(self, config: &FilterConfig, states: &[TargetState], now_us: u64) -> PageReply {
+    /// Whether a query may follow its path.
+    pub fn takes_query(self) -> bool {
+        matches!(self, Self::Health | Self::ProviderMetrics)
+    }
+
+    /// The page at `path`.
+    pub fn of_path(path: &str) -> Option<Self> {
+        let without_query = path.split('?').next().unwrap_or_default();
+        let is_asked = |page: &Self| {
+            if page.takes_query() {
+                page.path() == without_query
+            } else {
+                page.path() == path
+            }
+        };
+        Self::ALL.into_iter().find(is_asked)
+    }
+
+    /// The page; `states` are those of the configured targets, `workers` tells what was counted.
+    pub fn render(
+        self,
+        config: &FilterConfig,
+        states: &[TargetState],
+        workers: impl FnOnce() -> Vec<Shown>,
+        now_us: u64,
+    ) -> PageReply {
         match self {
+            Self::Metrics | Self::AllMetrics => PageReply {
+                status: 200,
+                body: meters::page(workers(), config, states, now_us).into_bytes(),
+            },
             Self::Health => health(config, states, now_us),
             Self::ProviderMetrics => PageReply {
                 status: 200,

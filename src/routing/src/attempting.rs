@@ -17,7 +17,7 @@ use crate::{
     count::{IN_PLACE, NOTHING, report},
     details::{Details, NoAnswer, plain_words},
     state::{Ending, TargetState},
-    trail::{Admission, Attempt, Next, Trail},
+    trail::{Admission, Attempt, Billed, Next, Trail},
 };
 
 /// What all workers know together.
@@ -270,7 +270,13 @@ impl Attempting {
     }
 
     /// The complete answer was judged; `too_bad` is the score of one that should not pass. It passes where no other attempt may follow.
-    pub fn graded(&mut self, too_bad: Option<f32>, around: &mut Around<'_>) -> Step {
+    /// `billed` is what it took.
+    pub fn graded(
+        &mut self,
+        too_bad: Option<f32>,
+        billed: impl FnOnce() -> Billed,
+        around: &mut Around<'_>,
+    ) -> Step {
         self.stage = Stage::Answering;
         let Some(score) = too_bad else {
             return Step::Pass;
@@ -283,6 +289,10 @@ impl Attempting {
         if !self.may_follow(around) {
             return Step::Pass;
         }
+        if let Some(attempt) = self.trail.attempts.last_mut() {
+            attempt.billed = Some(billed());
+        }
+        self.keep(around);
         self.over(NoAnswer::Failed(Failure::Quality), true, None)
     }
 

@@ -39,4 +39,4 @@ pub use health::Health;
 pub use latency::Latencies;
 pub use report::TargetReport;
 pub use state::{Condition, Ending, TargetState};
-pub use trail::{Admission, Attempt, Next, Trail};
+pub use trail::{Admission, Attempt, Billed, Next, Trail};

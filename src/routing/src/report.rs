@@ -37,6 +37,18 @@ pub struct Failures {
     connection: u64,
 }
 
+impl Failures {
+    /// Each kind with its count.
+    pub fn by_kind(&self) -> [(&'static str, u64); 4] {
+        [
+            ("rate_limit", self.rate_limit),
+            ("server_error", self.server_error),
+            ("timeout", self.timeout),
+            ("connection", self.connection),
+        ]
+    }
+}
+
 impl TargetReport {
     /// What is known at `now_us`.
     pub fn of(state: &TargetState, routing: &Routing, now_us: u64) -> Self {

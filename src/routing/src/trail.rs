@@ -25,6 +25,20 @@ pub struct Attempt {
     /// What the target asked for by `Retry-After`.
     #[serde(skip)]
     pub retry_after_ms: Option<u64>,
+    /// What its answer took, where that was paid for and another one was asked for all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billed: Option<Billed>,
+}
+
+/// What an answer took that the client did not get. `None` is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Billed {
+    /// Tokens of the request.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of the answer.
+    pub completion_tokens: Option<u64>,
+    /// An amount in USD as decimal digits.
+    pub cost_usd: Option<String>,
 }
 
 impl Attempt {
@@ -37,7 +51,28 @@ impl Attempt {
             error: None,
             failure: None,
             retry_after_ms: None,
+            billed: None,
         }
+    }
+}
+
+impl Billed {
+    fn write(billed: Option<&Self>, out: &mut Writer) {
+        let count = |tokens: Option<u64>| tokens.map_or(0, |tokens| tokens.saturating_add(1));
+        out.number(u64::from(billed.is_some()));
+        if let Some(billed) = billed {
+            out.number(count(billed.prompt_tokens))
+                .number(count(billed.completion_tokens))
+                .text(billed.cost_usd.as_deref().unwrap_or(""));
+        }
+    }
+
+    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
+        (bytes.number() == 1).then(|| Self {
+            prompt_tokens: bytes.number().checked_sub(1),
+            completion_tokens: bytes.number().checked_sub(1),
+            cost_usd: Some(bytes.text()).filter(|cost| !cost.is_empty()),
+        })
     }
 }
 
@@ -168,6 +203,7 @@ impl Trail {
                 .text(attempt.error.as_deref().unwrap_or(""))
                 .text(failure)
                 .number(attempt.retry_after_ms.map_or(0, |wait| wait + 1));
+            Billed::write(attempt.billed.as_ref(), &mut out);
         }
         out.0
     }
@@ -189,6 +225,7 @@ impl Trail {
             error: Some(bytes.text()).filter(|error| !error.is_empty()),
             failure: Failure::named(&bytes.text()),
             retry_after_ms: bytes.number().checked_sub(1),
+            billed: Billed::read(&mut bytes),
         });
         Some(Self {
             attempts: attempts.collect(),

@@ -101,6 +101,7 @@ fn pieces(
         request,
         text,
         with_usage: !script.no_usage,
+        stated_usage: script.usage.as_ref(),
     };
     if !streams {
         return bytes(vec![reply.whole().to_string()]);

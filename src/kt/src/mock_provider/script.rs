@@ -31,6 +31,8 @@ pub(crate) struct Script {
     pub(crate) disconnect: Option<Disconnect>,
     /// Leave out the token counts.
     pub(crate) no_usage: bool,
+    /// The exact token counts.
+    pub(crate) usage: Option<Value>,
 }
 
 /// Where a connection breaks.

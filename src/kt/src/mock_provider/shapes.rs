@@ -9,6 +9,7 @@ pub(super) struct Reply<'r> {
     pub(super) request: &'r Value,
     pub(super) text: String,
     pub(super) with_usage: bool,
+    pub(super) stated_usage: Option<&'r Value>,
 }
 
 const CREATED: u32 = 1_700_000_000;
@@ -33,6 +34,9 @@ impl Reply<'_> {
     }
 
     fn usage(&self) -> Value {
+        if let Some(stated) = self.stated_usage {
+            return stated.clone();
+        }
         let (asked, answered) = self.tokens();
         match self.endpoint {
             Endpoint::Responses => {

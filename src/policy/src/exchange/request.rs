@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::inspect::Inspector;
+use super::{inspect::Inspector, usage::UsageOption};
 use crate::{
     endpoint::Endpoint,
     engine::Engine,
     error::ErrorReply,
     json::{self, Kind, Node, Step},
+    limits::Lengths,
     memory::Memory,
     splice::{Edits, Patch},
     tally::Tally,
@@ -15,12 +16,16 @@ use crate::{
 };
 
 /// How the client wants its answer.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
     /// `stream`
     pub(super) stream: bool,
     /// `stream_options.include_usage`
     pub(super) usage: bool,
+    /// The client gets no chunk of usage, for which the gateway asked alone.
+    pub(super) hides_usage: bool,
+    /// How long the answer may be.
+    pub(super) lengths: Lengths,
 }
 
 /// Members of the request that the gateway itself reads.
@@ -28,6 +33,8 @@ struct Envelope {
     endpoint: Endpoint,
     asked: Asked,
     model: Option<Range<usize>>,
+    usage: UsageOption,
+    counts_tokens: bool,
     has_text: bool,
     problem: Option<&'static str>,
 }
@@ -37,12 +44,9 @@ impl Envelope {
         if matches!(node.kind, Kind::Name { .. }) {
             return;
         }
+        self.usage.note(path, node);
         let problem = match path {
             [] => (node.kind != Kind::Object).then_some("the body must be a JSON object"),
-            [options, member] if options.is("stream_options") && member.is("include_usage") => {
-                self.asked.usage = node.kind == Kind::Bool(true);
-                None
-            }
             [Step::Key(name)] => self.member(name, node.kind, &node.range),
             [Step::Key(name), rest @ ..] if name == self.endpoint.required_member() => {
                 self.element(rest, node.kind)
@@ -113,6 +117,8 @@ pub(super) fn inspect(
         endpoint,
         asked: Asked::default(),
         model: None,
+        usage: UsageOption::default(),
+        counts_tokens: engine.config().limits.counts_tokens(),
         has_text: false,
         problem: None,
     };
@@ -121,13 +127,17 @@ pub(super) fn inspect(
     inspector.remember(memory);
     json::walk(text, &mut |path, node| {
         envelope.note(path, node);
+        if envelope.counts_tokens {
+            envelope.asked.lengths.note(text, path, node);
+        }
         inspector.inspect(path, node);
     })
     .map_err(|invalid| refuse(&format!("{} (byte {})", invalid.reason, invalid.at)))?;
-    if let Some(problem) = envelope.problem {
+    *asked = envelope.asked;
+    asked.usage = envelope.usage == UsageOption::Asked;
+    if let Some(problem) = envelope.problem.or_else(|| asked.lengths.problem()) {
         return Err(refuse(problem));
     }
-    *asked = envelope.asked;
     if !envelope.has_text {
         return Err(refuse(&format!(
             "`{}` is missing",
@@ -135,9 +145,20 @@ pub(super) fn inspect(
         )));
     }
     let mut edits = inspector.finish()?;
-    if let Some(model) = engine.common_model() {
-        replace_model(text, envelope.model, model, &mut edits);
-    }
+    let model = engine
+        .common_model()
+        .and_then(|model| replace_model(text, envelope.model, model, &mut edits));
+    let asks = asked.stream && endpoint.has_usage_option() && engine.config().counts_usage;
+    asked.hides_usage = asks && !asked.usage;
+    let option = asked
+        .hides_usage
+        .then(|| envelope.usage.ask(text, &mut edits));
+    let limited = engine
+        .answer_limit(endpoint)
+        .filter(|_| envelope.counts_tokens);
+    let length =
+        limited.and_then(|(member, tokens)| asked.lengths.limit(member, tokens, &mut edits));
+    prepend(text, &[model, option.flatten(), length], &mut edits);
     Ok((!edits.is_empty()).then(|| edits.patch(body)))
 }
 
@@ -145,22 +166,49 @@ fn refuse(problem: &str) -> ErrorReply {
     ErrorReply::invalid_request(format!("The request is not valid: {problem}"))
 }
 
-fn replace_model(body: &str, current: Option<Range<usize>>, model: &str, edits: &mut Edits) {
+/// Sets the model. What is returned is a member to be added, where there is none yet.
+fn replace_model(
+    body: &str,
+    current: Option<Range<usize>>,
+    model: &str,
+    edits: &mut Edits,
+) -> Option<Vec<u8>> {
     let mut encoded = Vec::with_capacity(model.len());
     json::encode(model, &mut encoded);
     match current {
         Some(range) if body.as_bytes().get(range.clone()) == Some(encoded.as_slice()) => {}
         Some(range) => edits.replace_whole(range, encoded),
-        None => {
-            let at = body.find('{').map_or(0, |brace| brace + 1);
-            let is_empty = body
-                .get(at..)
-                .is_some_and(|rest| rest.trim_start().starts_with('}'));
-            let comma = if is_empty { "" } else { "," };
-            let member = [b"\"model\":\"", encoded.as_slice(), b"\"", comma.as_bytes()].concat();
-            edits.replace(at..at, member);
-        }
+        None => return Some([b"\"model\":\"", encoded.as_slice(), b"\""].concat()),
     }
+    None
+}
+
+/// Puts members at the beginning of the object that is the body.
+fn prepend(body: &str, members: &[Option<Vec<u8>>], edits: &mut Edits) {
+    let at = body.find('{').map_or(0, |brace| brace + 1);
+    let mut added = members
+        .iter()
+        .flatten()
+        .fold(Vec::new(), |mut all, member| {
+            if !all.is_empty() {
+                all.push(b',');
+            }
+            all.extend_from_slice(member);
+            all
+        });
+    if added.is_empty() {
+        return;
+    }
+    if !is_empty_after(body, at) {
+        added.push(b',');
+    }
+    edits.replace(at..at, added);
+}
+
+/// Whether the object ends at `at`.
+fn is_empty_after(body: &str, at: usize) -> bool {
+    body.get(at..)
+        .is_some_and(|rest| rest.trim_start().starts_with('}'))
 }
 
 /// The `model` of a request body, before anything else of it is looked at. A body that cannot be read has none; judging it refuses it.
@@ -192,6 +240,7 @@ pub fn set_model(body: &[u8], model: &str) -> Option<Patch> {
     })
     .ok()?;
     let mut edits = Edits::default();
-    replace_model(text, current, model, &mut edits);
+    let added = replace_model(text, current, model, &mut edits);
+    prepend(text, &[added], &mut edits);
     Some(edits.patch(body))
 }

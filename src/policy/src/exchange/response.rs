@@ -79,34 +79,3 @@ pub(super) fn hide(node: &Node, edits: &mut Edits) {
         _ => edits.replace(node.range.clone(), b"null".to_vec()),
     }
 }
-
-impl Usage {
-    /// Picks up the token counts.
-    pub(super) fn note(&mut self, body: &str, path: &[Step<'_>], node: &Node) {
-        // `usage`, or `response.usage` in the events of the Responses API.
-        let path = match path {
-            [response, below @ ..] if response.is("response") => below,
-            _ => path,
-        };
-        let [usage, Step::Key(member), rest @ ..] = path else {
-            return;
-        };
-        if node.kind != Kind::Number || !usage.is("usage") {
-            return;
-        }
-        let count = body
-            .get(node.range.clone())
-            .and_then(|number| number.parse().ok());
-        match (&**member, rest) {
-            ("prompt_tokens" | "input_tokens", []) => self.prompt_tokens = count,
-            ("completion_tokens" | "output_tokens", []) => self.completion_tokens = count,
-            ("prompt_tokens_details" | "input_tokens_details", [detail])
-                if detail.is("cached_tokens") =>
-            {
-                self.cached_tokens = count;
-            }
-            ("cached_tokens", []) => self.cached_tokens = count,
-            _ => {}
-        }
-    }
-}

@@ -28,6 +28,7 @@ use super::{
     StreamStep, Usage,
     inspect::Inspector,
     response::{self, TokenData, hide, token_data, unreadable},
+    usage::UsageOnly,
 };
 use crate::{
     block_answer::Begun,
@@ -97,6 +98,8 @@ pub(super) struct Pass<'p> {
     pub(super) engine: &'p Engine,
     pub(super) tally: &'p mut Tally,
     pub(super) usage: &'p mut Usage,
+    /// Events of usage alone do not leave.
+    pub(super) hides_usage: bool,
     pub(super) out: &'p mut Vec<u8>,
     /// Why the end is no proper one.
     pub(super) broken_off: Option<Failure>,
@@ -351,7 +354,8 @@ impl Texts {
         pass.tally.sightings.steps.grant(payload.len());
         let (body, covered) = halves::cover(body);
         let mut chunk = Chunk::named(event.name());
-        let mut edits = self.read(&body, &mut chunk, pass)?;
+        let mut usage_only = UsageOnly::default();
+        let mut edits = self.read(&body, &mut chunk, &mut usage_only, pass)?;
         self.judge_joined(&body, &chunk, &edits, pass)?;
         // Of a chunk with text: what comes before, such as Azure's verdict on the prompt, has names of its own.
         if !chunk.pieces.is_empty() {
@@ -372,7 +376,9 @@ impl Texts {
         self.channels.note_cut(&chunk);
         let keeps_id = keeps_id(event, pass);
         pass.tally.check_steps(Phase::Output)?;
-        if self.channels.ends.is_opening() {
+        if pass.hides_usage && usage_only.is_all() {
+            // The client did not ask for it.
+        } else if self.channels.ends.is_opening() {
             self.channels.hold(event, &chunk, edits, keeps_id);
         } else {
             for piece in &chunk.pieces {
@@ -393,12 +399,14 @@ impl Texts {
         &mut self,
         body: &'b str,
         chunk: &mut Chunk<'b>,
+        usage_only: &mut UsageOnly,
         pass: &mut Pass<'_>,
     ) -> Result<Edits, ErrorReply> {
         let hides_tokens = pass.engine.chain().may_redact(Phase::Output);
         let mut inspector = Inspector::new(body, pass.engine, pass.tally, Phase::Output);
         json::walk(body, &mut |path, node| {
             pass.usage.note(body, path, node);
+            usage_only.note(body, path, node);
             match token_data(path) {
                 TokenData::Value if hides_tokens => hide(node, &mut inspector.edits),
                 TokenData::Inside if hides_tokens => {}

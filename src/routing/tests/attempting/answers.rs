@@ -237,14 +237,16 @@ fn an_answer_that_is_too_bad_is_asked_for_again() {
         assert_eq!(drill.came(Opened::Answer, false), Step::Hold);
         assert_eq!(drill.came(Opened::Nothing, false), Step::Hold);
         assert_eq!(drill.came(Opened::Nothing, true), Step::Grade);
-        let step = drill.tell(|attempting, around| attempting.graded(Some(0.251), around));
+        let step = drill
+            .tell(|attempting, around| attempting.graded(Some(0.251), Default::default, around));
         assert_eq!(step, fails(Failure::Quality, true));
         assert_eq!(drill.last().3, "the answer scored 0.25");
         // The second one passes as it is, whatever it is worth.
         assert_eq!(drill.begin(begins), Step::Pass);
         drill.answered(200);
         assert_eq!(drill.came(Opened::Answer, true), Step::Grade);
-        let step = drill.tell(|attempting, around| attempting.graded(Some(0.2), around));
+        let step =
+            drill.tell(|attempting, around| attempting.graded(Some(0.2), Default::default, around));
         assert_eq!(step, Step::Pass, "{quality:?}");
         assert_eq!(
             drill.counts("a").2 + drill.counts("b").2,
@@ -258,7 +260,7 @@ fn an_answer_that_is_too_bad_is_asked_for_again() {
     drill.answered(200);
     drill.came(Opened::Answer, true);
     assert_eq!(
-        drill.tell(|attempting, around| attempting.graded(None, around)),
+        drill.tell(|attempting, around| attempting.graded(None, Default::default, around)),
         Step::Pass
     );
 }
