@@ -126,3 +126,24 @@ def test_a_panic_while_rewriting(provider, gateway):
         time.sleep(0.05)
     for request in first.requests() + second.requests():
         assert "bob@example.com" not in request["body"]
+
+
+def test_requests_are_refused_while_events_cannot_be_written(provider, gateway):
+    source = provider()
+    front = gateway(policy_config(target("a", source.url)), "--event-log", "/dev/full")
+    deadline = time.monotonic() + 20
+    while (answer := front.chat("hello")).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "event_log_unavailable"
+    assert int(answer.headers["retry-after"]) == 1
+    seen = len(source.requests())
+    # Each of the workers learns it within a second or two, and then it stays so.
+    time.sleep(3)
+    assert [front.chat("hello").status_code for _ in range(10)] == [503] * 10
+    assert len(source.requests()) == seen
+    metrics = httpx.get(f"{front.url}/metrics").text
+    assert "\nkeeptrusts_event_log_refused_total 1" in metrics
+    assert "failed; their events are lost" in front.log.read_text()
+    loose = gateway(policy_config(target("a", source.url)).replace("immutable: true", "immutable: false"), "--event-log", "/dev/full")
+    assert [loose.chat("hello").status_code for _ in range(5)] == [200] * 5

@@ -157,7 +157,7 @@ def test_prometheus_scrapes_it_and_answers_every_query(front, tmp_path):
             time.sleep(0.2)
         for query in queries():
             ask("query", query=query.replace("$__rate_interval", "1m"))
-        for query in ("keeptrusts_llm_cost_total", "keeptrusts_llm_tokens_total", "keeptrusts_target_state", "keeptrusts_engine_faults_total"):
+        for query in ("keeptrusts_llm_cost_total", "keeptrusts_llm_tokens_total", "keeptrusts_target_state", "keeptrusts_engine_faults_total", "keeptrusts_event_log_refused_total"):
             assert ask("query", query=query)["result"], query
         assert [rule["health"] for group in ask("rules")["groups"] for rule in group["rules"]].count("err") == 0
         (scraped,) = ask("targets")["activeTargets"]

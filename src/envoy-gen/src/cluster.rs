@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 
 use crate::{Options, admin_address, filters, target_listener};
 
-/// Envoy's own admin interface, for `/metrics`.
-pub(crate) const ADMIN_CLUSTER: &str = "kt_admin";
 /// Where a module from elsewhere is fetched.
 pub(crate) const MODULE_CLUSTER: &str = "kt_module";
 
@@ -176,10 +174,10 @@ fn tls(address: Option<IpAddr>, host: &str, options: &Options) -> Value {
 
 fn admin(options: &Options) -> Value {
     json!({
-        "name": ADMIN_CLUSTER,
+        "name": kt_policy::ADMIN_CLUSTER,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": admin_address(options)}}]}]},
+        "load_assignment": {"cluster_name": kt_policy::ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": admin_address(options)}}]}]},
     })
 }
 

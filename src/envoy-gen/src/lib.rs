@@ -180,7 +180,7 @@ fn admin_address(options: &Options) -> Value {
 const MAX_BODY_BYTES: u32 = 8 << 20;
 
 /// Where Envoy's admin interface tells how many writes to the event log failed.
-pub const WRITE_FAILURES: &str = "/stats?filter=filesystem.write_failed";
+pub const WRITE_FAILURES: &str = kt_policy::WRITES;
 
 /// What Envoy's admin interface answers.
 pub const ADMIN_PATHS: [&str; 5] = [

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     MAX_BODY_BYTES, Options,
-    cluster::{ADMIN_CLUSTER, order_len, order_of_all, target_cluster_name},
+    cluster::{order_len, order_of_all, target_cluster_name},
     errors,
     filters::POLICY_FILTER,
     timeouts::{attempt_seconds, exchange_seconds, goes_direct},
@@ -131,7 +131,7 @@ fn page(page: Page) -> Value {
     let mut route = json!({"name": page.path(), "match": matched});
     if page == Page::AllMetrics {
         // Envoy's own follow, from its admin interface.
-        route["route"] = json!({"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": "10s"});
+        route["route"] = json!({"cluster": kt_policy::ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": "10s"});
         // Its text grows by ours.
         route["response_headers_to_remove"] = json!(["content-length"]);
     } else {

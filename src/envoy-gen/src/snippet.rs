@@ -47,7 +47,7 @@ pub fn snippet(gateway: &Gateway, options: &Options) -> Value {
         make_internal(listener);
     }
     if let Some(clusters) = statics["clusters"].as_array_mut() {
-        clusters.retain(|cluster| cluster["name"] != crate::cluster::ADMIN_CLUSTER);
+        clusters.retain(|cluster| cluster["name"] != kt_policy::ADMIN_CLUSTER);
         clusters.insert(0, entrance());
     }
     json!({

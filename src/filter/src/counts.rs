@@ -43,6 +43,11 @@ impl Metered {
         self.change(Meters::fault);
     }
 
+    /// Counts a request that was refused since its event could not be written.
+    pub(crate) fn unlogged(&self) {
+        self.change(Meters::unlogged);
+    }
+
     /// Counts an exchange that is over.
     pub(crate) fn note(&self, exchange: &Exchange, facts: &Facts) {
         self.change(|meters| meters.note(exchange, facts));

@@ -37,6 +37,7 @@ pub(crate) enum Buffer {
     RequestBody = 0,
     ResponseBody = 1,
     DownstreamData = 2,
+    CallResponseBody = 4,
     PluginConfiguration = 7,
 }
 

@@ -109,6 +109,12 @@ pub(crate) fn sent(len: usize) -> Option<Vec<u8>> {
     ffi::buffer(Buffer::DownstreamData, len).ok()?
 }
 
+/// The first `len` bytes of the body of the answer to a call; nothing if it cannot be read.
+pub(crate) fn call_body(len: usize) -> Vec<u8> {
+    let body = ffi::buffer(Buffer::CallResponseBody, len);
+    body.ok().flatten().unwrap_or_default()
+}
+
 /// Overwrites the beginning of what a connection brought.
 pub(crate) fn replace_sent(bytes: &[u8]) -> Result<(), HostError> {
     ffi::set_buffer(Buffer::DownstreamData, bytes.len(), bytes)

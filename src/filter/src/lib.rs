@@ -17,6 +17,7 @@ mod counts;
 #[cfg(feature = "drill")]
 mod drill;
 mod ending;
+mod event_log;
 mod exchanges;
 mod ffi;
 mod guard_stream;

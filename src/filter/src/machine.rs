@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use kt_policy::{Held, event::EventChain};
 
-use crate::{counts::Counts, exchanges::Exchanges, host, plugin::random};
+use crate::{counts::Counts, event_log::EventLog, exchanges::Exchanges, host, plugin::random};
 
 thread_local! {
     static EVENTS: Rc<RefCell<EventChain>> = {
@@ -14,6 +14,7 @@ thread_local! {
     };
     static EXCHANGES: Rc<Exchanges> = Rc::new(Exchanges::new(random()));
     static COUNTS: Rc<Counts> = Rc::new(Counts::begin());
+    static EVENT_LOG: Rc<EventLog> = Rc::default();
     static HELD: Rc<RefCell<Held>> = Rc::new(RefCell::new(Held::new(usize::MAX)));
 }
 
@@ -25,6 +26,11 @@ pub(crate) fn events() -> Rc<RefCell<EventChain>> {
 /// The names of exchanges.
 pub(crate) fn exchanges() -> Rc<Exchanges> {
     EXCHANGES.with(Rc::clone)
+}
+
+/// What is known of the event log.
+pub(crate) fn event_log() -> Rc<EventLog> {
+    EVENT_LOG.with(Rc::clone)
 }
 
 /// What is counted for `/metrics`.

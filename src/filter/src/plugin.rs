@@ -73,7 +73,10 @@ impl Plugin {
 }
 
 impl Context for Plugin {
-    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+    fn on_http_call_response(&mut self, token: u32, _: usize, len: usize, _: usize) {
+        if machine::event_log().answered(token, len) {
+            return;
+        }
         if let Some(engine) = &self.engine {
             self.probes.answered(token, engine.config());
         }
@@ -97,6 +100,9 @@ impl RootContext for Plugin {
         match (self.role(), &self.engine) {
             (Some(Role::Policy), Some(engine)) => {
                 self.probes.tick(engine.config());
+                if needs_events(engine) {
+                    machine::event_log().tick();
+                }
                 if let (Some(counts), Some(held), Some(history)) =
                     (&self.counts, &self.held, &self.history)
                 {
@@ -146,6 +152,11 @@ impl RootContext for Plugin {
             Role::Hop => None,
         }
     }
+}
+
+/// Whether no exchange may go without its event.
+pub(crate) fn needs_events(engine: &Engine) -> bool {
+    engine.audit().is_some_and(|audit| audit.immutable)
 }
 
 /// The key of a mesh's target, from the environment that the mesh gives to the module. Without it nothing is served.

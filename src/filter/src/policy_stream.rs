@@ -28,6 +28,7 @@ use crate::{
     hold::Hold,
     host::{self, Body, Headers, HostError},
     machine,
+    plugin::needs_events,
     shared::{self, Workers},
 };
 
@@ -704,6 +705,10 @@ impl HttpContext for PolicyStream {
         }
         if endpoint.is_none() {
             return self.fail_closed();
+        }
+        if needs_events(self.plans.first()) && machine::event_log().is_broken() {
+            self.metered.unlogged();
+            return self.reply(ErrorReply::event_log_unavailable());
         }
         if let Err(reply) = self.count_request() {
             return self.reply(reply);

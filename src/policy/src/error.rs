@@ -167,6 +167,16 @@ impl ErrorReply {
         }
     }
 
+    /// The exchange would leave no event, and must leave one: 503.
+    pub fn event_log_unavailable() -> Self {
+        Self {
+            code: "event_log_unavailable",
+            message: "The event log cannot be written; the request was not let through".to_owned(),
+            retry_after_seconds: Some(1),
+            ..Self::engine_unavailable()
+        }
+    }
+
     /// No target can take the request: 503.
     pub fn no_target_available(wait_us: u64) -> Self {
         Self {

@@ -55,10 +55,11 @@ enum Family {
     Faults,
     Would,
     Remembered,
+    Unlogged,
 }
 
 impl Family {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Requests,
         Self::Tokens,
         Self::UnknownUsage,
@@ -71,6 +72,7 @@ impl Family {
         Self::Faults,
         Self::Would,
         Self::Remembered,
+        Self::Unlogged,
     ];
 
     /// Upper bounds of its buckets, if it is a histogram.
@@ -131,6 +133,11 @@ impl Meters {
     /// Counts a failure of the engine.
     pub fn fault(&mut self) {
         self.add(Family::Faults, [0; 3], 1);
+    }
+
+    /// Counts a request that was refused since its event could not be written.
+    pub fn unlogged(&mut self) {
+        self.add(Family::Unlogged, [0; 3], 1);
     }
 
     /// Counts the texts of a request that had been judged before, and those that had not.

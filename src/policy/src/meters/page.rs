@@ -114,6 +114,7 @@ impl Family {
             Self::Faults => "keeptrusts_engine_faults_total",
             Self::Would => "keeptrusts_would_total",
             Self::Remembered => "keeptrusts_history_texts_total",
+            Self::Unlogged => "keeptrusts_event_log_refused_total",
         }
     }
 
@@ -139,6 +140,7 @@ impl Family {
                 "What would have become of exchanges, had policies that monitor been enforced."
             }
             Self::Remembered => "Texts of requests, by whether they had been judged before.",
+            Self::Unlogged => "Requests that were refused since events could not be written.",
         }
     }
 
@@ -203,7 +205,7 @@ pub(super) fn labels(series: Series, config: &FilterConfig) -> String {
         }
         Family::Would => label("verdict", verdict(first)),
         Family::Remembered => label("known", if first == 0 { "no" } else { "yes" }),
-        Family::Quality | Family::Faults => String::new(),
+        Family::Quality | Family::Faults | Family::Unlogged => String::new(),
         _ => target,
     }
 }
@@ -300,7 +302,7 @@ fn counters(out: &mut String, family: Family, sums: &Sums) {
         );
     }
     // A number without labels is there from the start, so that a rise from nothing shows.
-    if !is_there && family == Family::Faults {
+    if !is_there && matches!(family, Family::Faults | Family::Unlogged) {
         sample(out, family.name(), "", "0");
     }
 }
