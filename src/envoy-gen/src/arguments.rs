@@ -127,6 +127,7 @@ impl Shape {
             memory_bytes: self.memory.map_or(defaults.memory_bytes, |mib| mib << 20),
             history_bytes: self.history << 20,
             workers: self.concurrency.unwrap_or(defaults.workers),
+            dashboard: defaults.dashboard,
             generation: defaults.generation,
             token_sha256: defaults.token_sha256,
             tls: self

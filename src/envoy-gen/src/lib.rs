@@ -49,6 +49,9 @@ use serde_json::{Value, json};
 pub use snippet::{snippet, snippet_yaml};
 pub use timeouts::exchange_seconds;
 
+/// The page `/keeptrusts/dashboard`: one file, which asks for `/metrics` and nothing else.
+pub const DASHBOARD: &str = include_str!("dashboard.html");
+
 /// What the policy file does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -78,6 +81,8 @@ pub struct Options {
     pub history_bytes: u32,
     /// Worker threads that Envoy is run with.
     pub workers: u16,
+    /// The file of [`DASHBOARD`], as Envoy finds it; nothing where there is none.
+    pub dashboard: Option<String>,
     /// Which configuration of a running gateway this is, for `GET /keeptrusts/config`; nothing where nobody counts.
     pub generation: Option<u64>,
     /// SHA-256 of the token that clients must send; nothing when nobody is asked.
@@ -110,6 +115,7 @@ impl Default for Options {
             memory_bytes: 2 << 30,
             history_bytes: kt_policy::HISTORY_BYTES,
             workers: 2,
+            dashboard: None,
             generation: None,
             token_sha256: None,
             tls: None,

@@ -12,6 +12,8 @@ use crate::{
     timeouts::{attempt_seconds, exchange_seconds, goes_direct},
 };
 
+const DASHBOARD_PATH: &str = "/keeptrusts/dashboard";
+
 pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
     let prefixes = prefixes(gateway);
     let inspected = prefixes.iter().flat_map(|prefix| {
@@ -23,10 +25,12 @@ pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
         .iter()
         .map(|prefix| models_route(prefix, gateway, options));
     let pages = Page::ALL.into_iter().map(page).chain(models);
+    let dashboard = options.dashboard.as_deref().map(dashboard);
     let fixed = [
         own_answer("/keeptrusts/config", &config(gateway, options)),
         not_found(),
     ];
+    let fixed = dashboard.into_iter().chain(fixed);
     json!({
         "name": "kt",
         "max_direct_response_body_size_bytes": 1 << 20,
@@ -159,6 +163,27 @@ fn own_answer(path: &str, body: &Value) -> Value {
     route["name"] = json!(path);
     route["match"] = exactly("GET", path);
     route
+}
+
+/// A page for people. The browser is told to load nothing else and to run nothing but what stands in it.
+fn dashboard(file: &str) -> Value {
+    let header = |(key, value)| json!({"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"});
+    let headers = [
+        ("content-type", "text/html; charset=utf-8"),
+        (
+            "content-security-policy",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ];
+    json!({
+        "name": DASHBOARD_PATH,
+        "match": exactly("GET", DASHBOARD_PATH),
+        "typed_per_filter_config": without_policies(),
+        "response_headers_to_add": headers.map(header),
+        "direct_response": {"status": 200, "body": {"filename": file}},
+    })
 }
 
 fn not_found() -> Value {

@@ -21,7 +21,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use kt_config::{Gateway, KeySource};
-use kt_envoy_gen::{Address, BOOTSTRAP, Options, Shape};
+use kt_envoy_gen::{Address, BOOTSTRAP, DASHBOARD, Options, Shape};
 
 use crate::Failure;
 use folder::Folder;
@@ -74,8 +74,16 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
 fn run_gateway(run: &Run) -> Result<ExitCode, Failure> {
     let folder = Folder::create()?;
     let pipe = admin::pipe(folder.path())?;
+    let dashboard = folder.path().join("dashboard.html");
+    fs::write(&dashboard, DASHBOARD).map_err(|error| {
+        Failure::usage(format!(
+            "error: cannot write {}: {error}",
+            dashboard.display()
+        ))
+    })?;
     let options = Options {
         folder: folder.path().display().to_string(),
+        dashboard: Some(dashboard.display().to_string()),
         generation: Some(1),
         admin_pipe: Some(pipe.display().to_string()),
         ..options(run)?
