@@ -16,7 +16,7 @@ TO_PROVIDER = {
     "authorization": "Bearer sk-secret-of-target-a",
 }
 FRAMING = {"host", "content-length", "transfer-encoding", "connection"}
-TO_CLIENT = {"content-type", "content-length", "transfer-encoding", "date", "server", "connection"}
+TO_CLIENT = {"x-keeptrusts-target", "content-type", "content-length", "transfer-encoding", "date", "server", "connection"}
 
 
 def entries(name):
