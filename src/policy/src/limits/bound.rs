@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Lengths {
     /// Tokens of each answer; the largest number where several are stated.
     tokens: Option<u64>,
+    /// Members that state a number.
+    stated: Vec<&'static str>,
     /// How many answers to each prompt.
     answers: Option<u64>,
     /// How many prompts, where there is a list of them.
@@ -29,7 +31,19 @@ pub(crate) struct Lengths {
 }
 
 /// Members that limit an answer.
-const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+const LIMITS: [&str; 7] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    // Names of servers behind the same API, which may go by them.
+    "max_new_tokens",
+    "max_length",
+    "max_gen_len",
+    "num_predict",
+];
+
+/// OpenAI's newer models refuse the older name, which all others know.
+const OPENAI_LIMIT: &str = "max_completion_tokens";
 
 impl Lengths {
     /// Takes a node of the request.
@@ -55,7 +69,10 @@ impl Lengths {
             Some(text.parse::<u64>().unwrap_or(u64::MAX))
         };
         match (node.kind, length) {
-            (Kind::Number, Some(_)) => self.tokens = self.tokens.max(number()),
+            (Kind::Number, Some(length)) => {
+                self.tokens = self.tokens.max(number());
+                self.stated.push(length);
+            }
             (Kind::Number, None) => self.answers = self.answers.max(number()),
             (Kind::Null, Some(length)) => self.unsaid.push((length, node.range.clone())),
             (Kind::Null, None) => {}
@@ -69,17 +86,21 @@ impl Lengths {
             .then_some("`max_tokens`, `n` and their like must be numbers")
     }
 
-    /// Limits the answer to `tokens` by `member`, if the request does not. What is returned is to be added to it.
+    /// Limits the answer to `tokens` by `member`, if the request does not. One that is limited by a name that the target may not
+    /// know is limited to the same number by `member` as well. What is returned is to be added to the request.
     pub(crate) fn limit(
         &mut self,
         member: &'static str,
         tokens: u64,
         edits: &mut Edits,
     ) -> Option<Vec<u8>> {
-        if self.tokens.is_some() {
+        // OpenAI knows the older name too, and takes only one of them.
+        let is_known =
+            |name: &&str| *name == member || member == OPENAI_LIMIT && *name == "max_tokens";
+        if self.stated.iter().any(is_known) {
             return None;
         }
-        self.tokens = Some(tokens);
+        let tokens = *self.tokens.get_or_insert(tokens);
         let unsaid = self.unsaid.iter().find(|(name, _)| *name == member);
         if let Some((_, range)) = unsaid {
             edits.replace_whole(range.clone(), tokens.to_string().into_bytes());
@@ -103,8 +124,7 @@ impl Lengths {
 /// The member by which a request limits the length of its answer.
 pub(crate) fn limiting_member(endpoint: Endpoint, is_openai: bool) -> Option<&'static str> {
     match endpoint {
-        // OpenAI's newer models refuse the older name, which all others know.
-        Endpoint::ChatCompletions if is_openai => Some("max_completion_tokens"),
+        Endpoint::ChatCompletions if is_openai => Some(OPENAI_LIMIT),
         Endpoint::ChatCompletions | Endpoint::Completions => Some("max_tokens"),
         Endpoint::Responses => Some("max_output_tokens"),
         Endpoint::Embeddings => None,
@@ -173,5 +193,31 @@ mod tests {
         );
         let other = r#"{"max_completion_tokens": null}"#;
         assert_eq!(limited(other), (member, other.to_owned()));
+    }
+
+    #[test]
+    fn a_limit_under_a_name_that_targets_may_not_know_is_said_again() {
+        let limited = |body: &str, member| {
+            let mut lengths = lengths(body);
+            let added = lengths.limit(member, 50, &mut Edits::default());
+            let most = lengths.most_tokens(Endpoint::ChatCompletions, 0)[1];
+            (added.map(|added| String::from_utf8(added).unwrap()), most)
+        };
+        for (body, member, added, most) in [
+            (r#"{"max_completion_tokens": 7}"#, "max_tokens", Some(7), 7),
+            (r#"{"max_tokens": 7}"#, OPENAI_LIMIT, None, 7),
+            (r#"{"max_output_tokens": 7}"#, OPENAI_LIMIT, Some(7), 7),
+            (r#"{"max_tokens": 7}"#, "max_output_tokens", Some(7), 7),
+            (r#"{"num_predict": 7}"#, "max_tokens", Some(7), 7),
+            (
+                r#"{"max_tokens": 7, "max_new_tokens": 900}"#,
+                "max_tokens",
+                None,
+                900,
+            ),
+        ] {
+            let added = added.map(|tokens: u64| format!("\"{member}\":{tokens}"));
+            assert_eq!(limited(body, member), (added, most), "{body}");
+        }
     }
 }
