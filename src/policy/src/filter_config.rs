@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     access::Access, controls::Controls, exchange::MAX_EVENT_BYTES, limits::Limits, money::Pricing,
-    policy::PolicyConfig,
+    policy::PolicyConfig, tree::Tree,
 };
 
 /// Version of [`FilterConfig`]; filter and generator of different versions notice each other.
@@ -233,7 +233,8 @@ impl FilterConfig {
 
     /// Reads a plugin configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
-        let config: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let config = Self::deserialize(Tree(value)).map_err(|error| error.to_string())?;
         if config.format != FORMAT {
             return Err(format!(
                 "configuration format {} was made for another version of this filter, which reads {FORMAT}",

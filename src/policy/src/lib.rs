@@ -67,6 +67,7 @@ pub mod splice;
 pub mod sse;
 mod tally;
 mod token;
+mod tree;
 mod verdict;
 
 pub use access::{Access, ChainConfig, Consumer, ModelGroup, Plan, RequestHead, Route, Way};
