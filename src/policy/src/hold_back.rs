@@ -95,11 +95,11 @@ impl HoldBack {
         self.held() > 0 || !is_judged && self.watch.waiting() > 0
     }
 
-    /// The text that waits.
+    /// The text that waits, with what left of it before it was decided; nothing where all of it left.
     pub(crate) fn waiting(&self) -> &str {
-        self.text
-            .get(self.settled.max(self.left)..)
-            .unwrap_or_default()
+        let waits = self.left.max(self.settled) < self.text.len();
+        let text = self.text.get(self.settled..).filter(|_| waits);
+        text.unwrap_or_default()
     }
 
     /// Takes more text and appends to `out` what may leave now, redacted. On a stop, `out` has everything

@@ -20,7 +20,7 @@ use std::{
 };
 
 use common::{FINISH, chunk, cut_deltas, engine, run_stream, uncut};
-use kt_policy::Exchange;
+use kt_policy::{Exchange, StreamStep};
 
 const PROSE: &[&str] = &[
     "The committee met on Tuesday to discuss the plans for the new library building in the town centre, and nobody disagreed. \
@@ -144,6 +144,151 @@ fn random_cuts() {
         }
     }
     eprintln!("{done} random cuts over {} texts", texts.len());
+}
+
+/// How an endpoint names the texts of an answer: the event that carries a piece of each.
+const CHANNELS: &[&[&str]] = &[
+    &[
+        r#"{"id":"c","choices":[{"index":0,"delta":{"reasoning_content":"TEXT"}}]}"#,
+        r#"{"id":"c","choices":[{"index":0,"delta":{"content":"TEXT"}}]}"#,
+        r#"{"id":"c","choices":[{"index":0,"delta":{"refusal":"TEXT"}}]}"#,
+        r#"{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"TEXT"}}]}}]}"#,
+        r#"{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"TEXT"}}]}}]}"#,
+        r#"{"id":"c","choices":[{"index":1,"delta":{"content":[{"type":"text","text":"TEXT"}]}}]}"#,
+        r#"{"id":"c","choices":[{"index":1,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"TEXT"}]}]}}]}"#,
+    ],
+    &[
+        r#"{"id":"c","choices":[{"index":0,"text":"TEXT"}]}"#,
+        r#"{"id":"c","choices":[{"index":1,"text":"TEXT"}]}"#,
+    ],
+    &[
+        r#"{"type":"response.reasoning_summary_text.delta","item_id":"r","output_index":0,"summary_index":0,"delta":"TEXT"}"#,
+        r#"{"type":"response.output_text.delta","item_id":"m","output_index":1,"content_index":0,"delta":"TEXT"}"#,
+        r#"{"type":"response.refusal.delta","item_id":"m","output_index":1,"content_index":1,"delta":"TEXT"}"#,
+        r#"{"type":"response.function_call_arguments.delta","item_id":"f","output_index":2,"delta":"TEXT"}"#,
+    ],
+];
+const END: &str = r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+
+/// A piece of a text of one channel; an end where there is none.
+type Turn<'t> = (usize, Option<&'t str>);
+
+/// What is read of each channel, the error, and the verdict.
+fn relay_turns(channels: &[&str], turns: &[Turn<'_>]) -> (Vec<String>, bool, String) {
+    let mut exchange = Exchange::begin(engine());
+    let mut out = Vec::new();
+    for (channel, text) in turns {
+        let event = match text {
+            Some(text) => channels[*channel].replace("TEXT", &common::json_string(text)),
+            None => END.to_owned(),
+        };
+        let event = format!("data: {event}\n\n");
+        if exchange.response_bytes(event.as_bytes(), false, &mut out) == StreamStep::Cut {
+            break;
+        }
+    }
+    exchange.response_bytes(b"data: [DONE]\n\n", true, &mut out);
+    let mut texts = vec![String::new(); channels.len()];
+    let mut is_cut = false;
+    for line in std::str::from_utf8(&out).unwrap().lines() {
+        let payload = line.strip_prefix("data: ").filter(|line| *line != "[DONE]");
+        let Some(payload) = payload else { continue };
+        let event: serde_json::Value = serde_json::from_str(payload).unwrap();
+        is_cut |= event.get("error").is_some();
+        for (channel, text) in channels.iter().zip(&mut texts) {
+            *text += piece_of(channel, &event).unwrap_or_default();
+        }
+    }
+    (texts, is_cut, format!("{:?}", exchange.tally().outcome()))
+}
+
+/// The piece of a channel that an event has.
+fn piece_of<'e>(channel: &str, event: &'e serde_json::Value) -> Option<&'e str> {
+    fn find<'e>(shape: &serde_json::Value, event: &'e serde_json::Value) -> Option<&'e str> {
+        match shape {
+            serde_json::Value::String(text) if text == "TEXT" => event.as_str(),
+            serde_json::Value::Array(shapes) => find(shapes.first()?, event.get(0)?),
+            serde_json::Value::Object(shape) => {
+                let names = ["index", "item_id", "content_index"];
+                let is_other = |name: &&str| {
+                    shape
+                        .get(*name)
+                        .is_some_and(|wanted| event.get(*name) != Some(wanted))
+                };
+                if names.iter().any(is_other)
+                    || shape
+                        .get("type")
+                        .is_some_and(|kind| event.get("type") != Some(kind))
+                {
+                    return None;
+                }
+                shape
+                    .iter()
+                    .find_map(|(name, shape)| find(shape, event.get(name)?))
+            }
+            _ => None,
+        }
+    }
+    find(&serde_json::from_str(channel).unwrap(), event)
+}
+
+/// The turns with each text cut at up to `most` places.
+fn cut_turns<'t>(turns: &[Turn<'t>], most: usize, random: &mut Random) -> (Vec<Turn<'t>>, usize) {
+    let mut cut = Vec::new();
+    let mut count = 0;
+    for (channel, text) in turns {
+        let Some(text) = text else {
+            cut.push((*channel, None));
+            continue;
+        };
+        let places: Vec<usize> = (0..random.below(most + 1))
+            .map(|_| random.below(text.len() + 1))
+            .collect();
+        count += places.len();
+        cut.extend(common::split(text, &places).map(|range| (*channel, Some(&text[range]))));
+    }
+    (cut, count)
+}
+
+#[test]
+fn random_cuts_of_texts_that_take_turns() {
+    let cuts: usize = env::var("KT_CUTS")
+        .ok()
+        .and_then(|cuts| cuts.parse().ok())
+        .unwrap_or(10_000);
+    let texts = corpus(40, 600);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut done, mut streams) = (0, 0);
+    while done < cuts {
+        let channels = CHANNELS[streams % CHANNELS.len()];
+        streams += 1;
+        // Every channel has a text, of which it says a stretch whenever it is its turn.
+        let own: Vec<&str> = channels
+            .iter()
+            .map(|_| texts[random.below(texts.len())].as_str())
+            .collect();
+        let mut said = vec![0; channels.len()];
+        let mut turns: Vec<Turn<'_>> = Vec::new();
+        for _ in 0..2 + random.below(6) {
+            let channel = random.below(channels.len());
+            let (text, from) = (own[channel], said[channel]);
+            let to = text.floor_char_boundary(from + random.below(text.len() - from + 1));
+            if to > from {
+                turns.push((channel, Some(&text[from..to])));
+                said[channel] = to;
+            }
+            if random.below(6) == 0 {
+                turns.push((0, None));
+            }
+        }
+        let whole = relay_turns(channels, &turns);
+        for _ in 0..6 {
+            let (cut, count) = cut_turns(&turns, 6, &mut random);
+            assert_eq!(relay_turns(channels, &cut), whole, "{turns:?}\n{cut:?}");
+            done += count + turns.len();
+        }
+    }
+    eprintln!("{done} random cuts over {streams} streams of several texts");
 }
 
 /// Deltas the size of tokens: a word with the space before it; words of more than thirteen letters in pieces.

@@ -14,6 +14,7 @@ mod identity;
 mod joined;
 mod json_end;
 mod members;
+mod turns;
 mod write;
 
 use std::ops::Range;

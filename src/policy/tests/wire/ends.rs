@@ -122,9 +122,15 @@ fn an_end_waits_for_what_decides_and_keeps_its_place() {
     );
     for next in [other, call] {
         assert_eq!(
-            relay_each(&[content("bob@exa"), end.clone(), usage.clone(), next]),
+            relay_each(&[content("Hello"), end.clone(), usage.clone(), next.clone()]),
             [1, 0, 0, 4]
         );
+        // Nor does what looks like the beginning of a value, when enough of the other text came.
+        let mut events = vec![content("bob@exa"), end.clone(), usage.clone(), next];
+        assert_eq!(relay_each(&events), [1, 0, 0, 0]);
+        let long = "and so it goes ".repeat(17);
+        events.push(json!({"choices": [{"index": 1, "delta": {"content": long}}]}));
+        assert_eq!(relay_each(&events), [1, 0, 0, 0, 5]);
     }
     // Where the last words leave in the event itself, it is one.
     unchanged(&[
@@ -133,6 +139,39 @@ fn an_end_waits_for_what_decides_and_keeps_its_place() {
         usage.clone(),
     ]);
     unchanged(&[choice(json!({"content": "friend"}), json!("stop")), usage]);
+}
+
+#[test]
+fn a_value_over_an_end_is_found_behind_other_texts() {
+    let other = |text: &str| json!({"choices": [{"index": 1, "delta": {"content": text}}]});
+    let far = "and so it goes ".repeat(20);
+    for (begin, rest, marker) in [
+        ("jane@e", "xample.com now", "[EMAIL_REDACTED]"),
+        ("4111 1111", " 1111 1111 now", "[CREDIT_CARD_REDACTED]"),
+        ("219-09-99", "99 now", "[SSN_REDACTED]"),
+    ] {
+        for between in ["Well.", "Well, so it goes.", &far] {
+            let events = [
+                content(&format!("it is {begin}")),
+                choice(json!({}), json!("stop")),
+                other(between),
+                choice(json!({"content": rest}), json!("stop")),
+                other(between),
+            ];
+            let (out, is_cut) = relay(&sse(&events));
+            assert!(!is_cut, "{out}");
+            let mine: Vec<Value> = payloads(&out)
+                .into_iter()
+                .filter(|event| event["choices"][0]["index"] == 0)
+                .collect();
+            let text = read(&mine, CONTENT);
+            if between.len() < 256 {
+                assert_eq!(text, format!("it is {marker} now"), "{out}");
+            } else {
+                assert_eq!(text, format!("it is {begin}{marker} now"), "{out}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ proptest! {
     #[test]
     fn all_but_text_leaves_as_it_came(
         form in select(FORMS),
-        chunks in prop::collection::vec((members(), "[a-z ]{0,12}"), 1..8),
+        chunks in prop::collection::vec((members(), WORDS), 1..8),
         reason in select(&["null", "\"\"", "\"stop\""][..]),
     ) {
         let (pointer, form) = form;
@@ -176,6 +176,9 @@ const FORMS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Pieces of ordinary words: random letters look harmful to the model of answers now and then.
+const WORDS: &str = "(so|it| is|w|e |at|in| th|e| ){0,6}";
+
 /// Members of any kind that no API defines, as the start of an object.
 fn members() -> impl Strategy<Value = String> {
     let value = prop_oneof![
@@ -193,7 +196,8 @@ fn members() -> impl Strategy<Value = String> {
             "iVBORw0KGgo".repeat(40)
         )),
     ];
-    prop::collection::btree_map("x_[a-z]{1,6}", value, 0..4).prop_map(|members| {
+    // A name of these letters says nothing of its value, as `x_mbi` would.
+    prop::collection::btree_map("x_[s-z]{1,6}", value, 0..4).prop_map(|members| {
         let members = members.into_iter();
         members.fold(String::new(), |written, (name, value)| {
             written + "\"" + &name + "\" :" + &value + ", "

@@ -28,6 +28,100 @@ fn a_value_at_the_end_of_thoughts_leaves_before_the_answer() {
     }
 }
 
+const ARGUMENTS: &str = "/choices/0/delta/tool_calls/0/function/arguments";
+
+/// The beginnings of values that thoughts end in.
+const BEGINNINGS: [&str; 5] = [
+    "I ask jane@e",
+    "his is 219-09-99",
+    "it is 4111 1111 1111",
+    "see sk-proj-4f9aB",
+    "then /srv/www/pages/of/the/library/index",
+];
+
+#[test]
+fn the_beginning_of_a_value_leaves_before_the_answer() {
+    let far = "and so it goes ".repeat(20);
+    let name = json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}});
+    for thought in BEGINNINGS {
+        for text in ["Then", &far] {
+            for next in [
+                content(text),
+                call(name.clone()),
+                delta(json!({"refusal": text})),
+            ] {
+                let events = [
+                    delta(json!({"reasoning_content": &thought[..5]})),
+                    delta(json!({"reasoning_content": &thought[5..]})),
+                    next.clone(),
+                    content(" I go. "),
+                    choice(json!({}), json!("stop")),
+                ];
+                let (out, is_cut) = relay(&sse(&events));
+                assert!(!is_cut, "{out}");
+                let seen = payloads(&out);
+                let is_thought = |event: &&Value| {
+                    event
+                        .pointer("/choices/0/delta/reasoning_content")
+                        .is_some()
+                };
+                let thoughts: Vec<Value> = seen.iter().take_while(is_thought).cloned().collect();
+                assert_eq!(
+                    read(&thoughts, "/choices/0/delta/reasoning_content"),
+                    thought,
+                    "{out}"
+                );
+                assert_eq!(
+                    seen.iter().filter(is_thought).count(),
+                    thoughts.len(),
+                    "{out}"
+                );
+                for pointer in [CONTENT, "/choices/0/delta/refusal", ARGUMENTS] {
+                    assert_eq!(read(&seen, pointer), read(&events, pointer), "{out}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_alternates_gains_one_beginning() {
+    let thought = |text: &str| delta(json!({"reasoning_content": text}));
+    for (before, pieces, marker) in [
+        ("ask ", &["jane@e", "xample.com"][..], "[EMAIL_REDACTED]"),
+        (
+            "it is ",
+            &["4111 1111", " 1111", " 1111"],
+            "[CREDIT_CARD_REDACTED]",
+        ),
+        ("it is ", &["219-09-99", "99"], "[SSN_REDACTED]"),
+    ] {
+        for between in [
+            "Hm.",
+            "Let me see what that may be.",
+            &"and so on ".repeat(40),
+        ] {
+            let mut events = vec![thought(before)];
+            events.extend(
+                pieces
+                    .iter()
+                    .flat_map(|piece| [thought(piece), content(between)]),
+            );
+            events.push(thought(" today"));
+            let (out, is_cut) = relay(&sse(&events));
+            assert!(!is_cut, "{out}");
+            let seen = payloads(&out);
+            let begins = if between.len() < 256 { "" } else { pieces[0] };
+            assert_eq!(
+                read(&seen, "/choices/0/delta/reasoning_content"),
+                format!("{before}{begins}{marker} today"),
+                "{out}"
+            );
+            assert_eq!(read(&seen, CONTENT), between.repeat(pieces.len()), "{out}");
+        }
+    }
+}
+
 #[test]
 fn complete_arguments_leave_in_their_own_chunk() {
     for numbering in [
@@ -293,4 +387,16 @@ fn items_are_told_apart_by_any_name() {
         !is_cut && out.contains("\"delta\":\"Write to [EMAIL_REDACTED]\""),
         "{out}"
     );
+}
+
+#[test]
+fn a_stop_by_the_text_before_comes_first() {
+    // The thoughts are judged where the answer begins, so nothing of that is out, however it was cut.
+    let thought = delta(json!({"reasoning_content": "well, how to make a bomb"}));
+    for answer in [&["I see, so it goes"][..], &["I se", "e, so it", " goes"]] {
+        let mut events = vec![thought.clone()];
+        events.extend(answer.iter().map(|text| content(text)));
+        let (out, is_cut) = relay(&sse(&events));
+        assert!(is_cut && !out.contains("I s"), "{out}");
+    }
 }

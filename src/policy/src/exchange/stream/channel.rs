@@ -20,6 +20,8 @@ use super::{
 const MANY_DIGITS: usize = 7;
 /// A word that is longer may become a key.
 const LONG_WORD: usize = 20;
+/// So many bytes of other texts wait behind what looks like the beginning of a value.
+const PATIENCE: usize = 256;
 
 /// A text with what is held back of it.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Channel {
     half: Option<u16>,
     /// Whether it was said to end.
     has_ended: bool,
+    /// How many bytes of other texts still wait for the rest of this one.
+    patience: usize,
     /// What was said so far, where its quality is judged.
     pub(super) answer: Option<Answer>,
     loops: LoopGuard,
@@ -54,6 +58,7 @@ impl Channel {
             json: is_json.then(JsonEnd::default),
             half: None,
             has_ended: false,
+            patience: 0,
             answer: (judges_quality && key.is_answer()).then(Answer::default),
             loops: LoopGuard::default(),
             key,
@@ -148,8 +153,19 @@ impl Channel {
     }
 
     /// The text is said to end here, by an event that waits.
-    pub(super) fn note_end(&mut self) {
+    pub(super) fn note_end(&mut self, chain: &Chain, tally: &mut Tally) {
         self.hold.note_end();
+        self.patience = if self.may_become_a_value(chain, tally) {
+            PATIENCE
+        } else {
+            0
+        };
+    }
+
+    /// Whether what waits goes on waiting when so many bytes of other texts come.
+    pub(super) fn outlasts(&mut self, others: usize) -> bool {
+        self.patience = self.patience.saturating_sub(others);
+        self.patience > 0 || others == 0
     }
 
     /// Where ends lie in what left last.

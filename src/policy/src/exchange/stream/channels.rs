@@ -11,7 +11,7 @@ use super::{
     ends::{Ends, HeldPiece},
     halves::Half,
     identity::Numbers,
-    members::Section,
+    turns::{Texts, Turn, turns},
     write::{self, OwnPlace},
 };
 use crate::{
@@ -43,18 +43,9 @@ pub(super) struct Channels {
     footprint: usize,
 }
 
-/// What an event says of a choice.
-#[derive(Debug, Clone, Copy)]
-struct Turn {
-    choice: u32,
-    /// The latest section that goes on, and which call.
-    goes_on: Option<(Section, u32)>,
-    is_finished: bool,
-}
-
 /// How what waits may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leave {
+pub(super) enum Leave {
     /// When the event that ends the text leaves.
     Wait,
     Pause,
@@ -109,7 +100,10 @@ impl Channels {
         covered: &[Half],
         pass: &mut Pass<'_>,
     ) -> Result<(), ErrorReply> {
-        self.settle_others(chunk, pass)?;
+        let texts = Texts { body, covered };
+        let turns = turns(chunk);
+        self.settle_others(chunk, &texts, pass)?;
+        self.turn(chunk, &turns, &texts, true, pass)?;
         let pieces = &mut chunk.pieces;
         for (choice, number) in &chunk.begun {
             let is_it = |key: &Key| matches!(key, Key::Choice { choice: of, call, .. } if of == choice && call == number);
@@ -124,7 +118,7 @@ impl Channels {
         if completed < covered.len() {
             return Err(unreadable());
         }
-        self.turn(chunk, pass)
+        self.turn(chunk, &turns, &texts, false, pass)
     }
 
     /// Moves the channel of one piece. Returns how many halves of characters it had.
@@ -219,20 +213,22 @@ impl Channels {
         });
     }
 
-    /// Another text goes on: events wait no longer for the end of those that it is none of.
-    fn settle_others(&mut self, chunk: &Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        let mut texts = chunk
-            .pieces
-            .iter()
-            .filter(|piece| !piece.node.range.is_empty())
-            .peekable();
-        if self.ends.is_empty() || texts.peek().is_none() {
+    /// Another text goes on: events wait no longer for the end of those that it is none of, or only for so much of it.
+    fn settle_others(
+        &mut self,
+        chunk: &Chunk<'_>,
+        texts: &Texts<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        if self.ends.is_empty() {
             return Ok(());
         }
-        let keys: Vec<&Key> = texts.map(|piece| &piece.key).collect();
         for place in self.ends.channels() {
-            let channel = self.channels.get(place);
-            if channel.is_some_and(|channel| !keys.contains(&&channel.key)) {
+            let Some(channel) = self.channels.get_mut(place) else {
+                continue;
+            };
+            let (own, others) = texts.own_and_others(&channel.key, chunk);
+            if own == 0 && !channel.outlasts(others) {
                 self.leave(place, Leave::End, &mut [], 0, pass)?;
             }
         }
@@ -248,12 +244,43 @@ impl Channels {
             return Err(unreadable());
         }
         if channel.is_open(pass.engine.chain()) {
-            channel.note_end();
+            channel.note_end(pass.engine.chain(), pass.tally);
             if !self.ends.open(place, channel.place.clone()) {
                 return Err(unreadable());
             }
         }
         Ok(())
+    }
+
+    /// Another text of the choice goes on: what waits of this one leaves. Where that looks like the beginning of a value, the
+    /// event at hand waits behind it, as long as little of other texts comes.
+    fn pause(
+        &mut self,
+        place: usize,
+        chunk: &mut Chunk<'_>,
+        texts: &Texts<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
+        if self.ends.waits_for(place) {
+            return Ok(());
+        }
+        let last = chunk.pieces.len();
+        self.leave(place, Leave::Pause, &mut chunk.pieces, last, pass)?;
+        let Some(channel) = self.channels.get_mut(place) else {
+            return Ok(());
+        };
+        // Once is enough: a provider that alternates has the rest of its values late.
+        if channel.held() == 0 || channel.has_ended() || channel.lacks_half() {
+            return Ok(());
+        }
+        let (_, others) = texts.own_and_others(&channel.key, chunk);
+        channel.note_end(pass.engine.chain(), pass.tally);
+        if channel.outlasts(others) {
+            let is_noted = self.ends.open(place, channel.place.clone());
+            return is_noted.then_some(()).ok_or_else(unreadable);
+        }
+        channel.forget_ends();
+        self.leave(place, Leave::End, &mut chunk.pieces, last, pass)
     }
 
     /// Keeps the event at hand, until the texts that it ends are decided.
@@ -301,9 +328,16 @@ impl Channels {
         }
     }
 
-    /// Lets what waits leave where a choice goes on with another text, or ends.
-    fn turn(&mut self, chunk: &mut Chunk<'_>, pass: &mut Pass<'_>) -> Result<(), ErrorReply> {
-        let turns = turns(chunk);
+    /// Lets what waits leave where a choice goes on with another text, or ends. What the event has no piece of leaves before that
+    /// is looked at, so that a stop does not depend on how much of the other text came with it.
+    fn turn(
+        &mut self,
+        chunk: &mut Chunk<'_>,
+        turns: &[Turn],
+        texts: &Texts<'_>,
+        is_before: bool,
+        pass: &mut Pass<'_>,
+    ) -> Result<(), ErrorReply> {
         let goes_on = chunk.pieces.iter().find_map(|piece| match &piece.key {
             Key::Item { .. } if !piece.node.range.is_empty() => Some(piece.key.clone()),
             _ => None,
@@ -325,11 +359,13 @@ impl Channels {
                     .and_then(|at| turns.get(at))
                     .and_then(|turn| turn.leave(text.section(), *call)),
             };
-            if leave == Some(Leave::Wait) {
-                self.wait(place, pass)?;
-            } else if let Some(leave) = leave {
-                let last = chunk.pieces.len();
-                self.leave(place, leave, &mut chunk.pieces, last, pass)?;
+            let Some(leave) = leave else { continue };
+            if leave == Leave::Wait {
+                if !is_before {
+                    self.wait(place, pass)?;
+                }
+            } else if is_before != chunk.pieces.iter().any(|piece| piece.key == channel.key) {
+                self.pause(place, chunk, texts, pass)?;
             }
         }
         Ok(())
@@ -492,56 +528,5 @@ impl Channels {
 
     fn write(&self, channel: &Channel, text: &str, out: &mut Vec<u8>) {
         write::write(&channel.key, &channel.place, &self.head, text, out);
-    }
-}
-
-/// What the event says of its choices, by their numbers.
-fn turns(chunk: &Chunk<'_>) -> Vec<Turn> {
-    let mut turns: Vec<Turn> = chunk
-        .choices
-        .iter()
-        .map(|choice| Turn {
-            choice: choice.number(),
-            goes_on: choice.call.map(|call| (Section::Call, call)),
-            is_finished: choice.is_finished,
-        })
-        .collect();
-    turns.sort_by_key(|turn| turn.choice);
-    turns.dedup_by(|later, turn| {
-        let is_same = later.choice == turn.choice;
-        if is_same {
-            turn.is_finished |= later.is_finished;
-            turn.goes_on = later.goes_on.or(turn.goes_on);
-        }
-        is_same
-    });
-    for piece in chunk
-        .pieces
-        .iter()
-        .filter(|piece| !piece.node.range.is_empty())
-    {
-        if let Key::Choice { choice, text, call } = &piece.key
-            && let Ok(at) = turns.binary_search_by_key(choice, |turn| turn.choice)
-            && let Some(turn) = turns.get_mut(at)
-        {
-            let goes_on = (text.section(), *call);
-            // Of the calls the last one goes on, of the sections the latest.
-            if turn.goes_on.is_none_or(|(section, _)| section <= goes_on.0) {
-                turn.goes_on = Some(goes_on);
-            }
-        }
-    }
-    turns
-}
-
-impl Turn {
-    /// What becomes of a text of the choice.
-    fn leave(&self, section: Section, call: u32) -> Option<Leave> {
-        if self.is_finished {
-            return Some(Leave::Wait);
-        }
-        let (current, current_call) = self.goes_on?;
-        let goes_on = section == current && (section != Section::Call || call == current_call);
-        (!goes_on).then_some(Leave::Pause)
     }
 }

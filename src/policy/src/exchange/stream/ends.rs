@@ -181,14 +181,15 @@ impl Ends {
         }
     }
 
-    /// The stream is cut: what is decided leaves, and of the first event that is not, what is settled of its texts.
+    /// The stream is cut: what is decided leaves, and of the first event that is not and all behind it, what is settled of
+    /// their texts.
     pub(super) fn cut(
         &mut self,
         out: &mut Vec<u8>,
         write: impl Fn(usize, &OwnPlace, &str, &mut Vec<u8>),
     ) {
         self.leave(out);
-        if let Some(entry) = self.entries.pop_front() {
+        for entry in &self.entries {
             out.extend_from_slice(&entry.before);
             for piece in entry.held.iter().flat_map(|held| &held.pieces) {
                 write(piece.channel, &piece.place, &piece.released, out);
