@@ -72,9 +72,16 @@ def test_trailers_of_answers_are_dropped(authority, serve, front):
     assert "bob" not in str(answer.headers)
 
 
-@pytest.mark.parametrize("done", [True, False])
-def test_a_stream_with_trailers_gives_nothing_away(authority, serve, front, done):
-    body = STREAM + (b"data: [DONE]\n\n" if done else b"")
-    source = serve(authority.issue_cert("localhost"), body, "text/event-stream", [("x-text", "bob@example.com")])
-    answer = front(target("a", source.url)).chat("hello", stream=True)
-    assert "[EMAIL_REDACTED]" in answer.text and "bob" not in answer.text
+def test_a_stream_with_trailers_is_complete_and_gives_nothing_away(authority, serve, front):
+    trailers = [("x-text", "bob@example.com")]
+    end = b'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    done = b"data: [DONE]\n\n"
+    for rest in (done, end + done, end, b""):
+        source = serve(authority.issue_cert("localhost"), STREAM + rest, "text/event-stream", trailers)
+        gateway = front(target("a", source.url))
+        answer = gateway.chat("hello", stream=True)
+        assert "[EMAIL_REDACTED]" in answer.text and "bob" not in answer.text + str(answer.headers)
+        assert answer.text.encode().endswith(rest), "nothing was cut off"
+        (event,) = gateway.events()
+        assert [attempt["error"] for attempt in event["attempts"]] == [None]
+        assert event["verdict"] == "redact"

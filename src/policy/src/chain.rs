@@ -69,6 +69,8 @@ pub(crate) type Answer = (PolicyKind, Judgement);
 /// Phrases of every text that may turn out to be mentions, and bytes of text that allow for one more.
 const LOOKS: usize = 16;
 const BYTES_PER_LOOK: usize = 256;
+/// The score from which a text is read for what it only reports.
+const LIKELY: f32 = 0.5;
 
 impl Chain {
     /// Compiles the policies of a configuration. The error names the pattern that does not compile.
@@ -183,7 +185,8 @@ impl Chain {
             self.set_aside_refused(window.text, sightings);
         }
         if phase == Phase::Input && window.complete {
-            scan.judge_whole(&self.redactor, window.text, reading, sightings);
+            let said = |text: &str| self.said(text);
+            scan.judge_whole(&self.redactor, window.text, reading, said, sightings);
         }
         let open = sightings.settle(&self.redactor, open);
         // A value of the text itself may begin in what looks like an escape (`\bc1q…`), and is found only while that waits.
@@ -286,6 +289,16 @@ impl Chain {
             mentions.extend(mention);
             is_order
         });
+    }
+
+    /// What a text only reports of others' words.
+    fn said(&self, text: &str) -> Vec<Range<usize>> {
+        let looks = LOOKS + text.len() / BYTES_PER_LOOK;
+        let places = self.input.policies.iter();
+        let running = places.filter_map(|&place| self.policies.get(place));
+        running
+            .flat_map(|policy| policy.said(text, looks))
+            .collect()
     }
 
     /// Drops the phrases that an answer refuses. Behind the first one that counts nothing matters, so none is looked at there.
@@ -428,6 +441,7 @@ impl Scan {
         redactor: &Redactor,
         text: &str,
         reading: Option<&Reading>,
+        said: impl Fn(&str) -> Vec<Range<usize>>,
         sightings: &mut Sightings,
     ) {
         let shape = match &self.models {
@@ -436,6 +450,16 @@ impl Scan {
                 let (opinions, shape) = models.judge(text);
                 sightings.opinions = opinions;
                 Self::judge_without_mentions(models, text, sightings);
+                if sightings
+                    .opinion(Model::Injection)
+                    .is_some_and(|opinion| opinion.score >= LIKELY)
+                {
+                    let said = said(text);
+                    if !said.is_empty() {
+                        sightings.mentions.extend(said);
+                        Self::judge_without_mentions(models, text, sightings);
+                    }
+                }
                 if let Some(reading) = reading.filter(|reading| reading.has_escapes()) {
                     Self::judge_reading(models, reading, sightings);
                 }

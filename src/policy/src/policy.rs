@@ -410,6 +410,12 @@ pub trait Policy: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The stretches of a whole text that only report what others may say, where a model takes the text for an attack; at most
+    /// `looks` of its sentences are read.
+    fn said(&self, _text: &str, _looks: usize) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
     /// Whether an answer refuses what `hit` names. What stands before it decides, at most `refusal::LOOK_BACK` bytes.
     fn is_refused(&self, _text: &str, _hit: &PhraseMatch) -> bool {
         false

@@ -31,15 +31,12 @@ fn attacks_in_the_clothes_of_mentions_are_stopped() {
     assert!(passed.is_empty(), "{passed:#?}");
 }
 
-/// Of these prompts the model for injections takes so many for attacks, by sentences that no phrase is a mention in. No more may be added.
-const TAKEN_FOR_ATTACKS: usize = 7;
-
 /// System prompts as operators write them, most of which speak of attacks.
 #[test]
 fn what_operators_write_passes() {
     let (stopped, count) = judged(include_str!("mentions/operators.txt"), true);
-    assert!(count >= 40);
-    assert!(stopped.len() <= TAKEN_FOR_ATTACKS, "{stopped:#?}");
+    assert!(count >= 100);
+    assert!(stopped.len() * 50 <= count, "{stopped:#?}");
 }
 
 /// The same prompts with an attack behind them, as a request that is one text has it, are stopped: each with another attack.

@@ -206,6 +206,10 @@ impl Policy for PromptInjection {
         }
     }
 
+    fn said(&self, text: &str, looks: usize) -> Vec<Range<usize>> {
+        mention::said(text, looks)
+    }
+
     fn judge(&self, sightings: &Sightings) -> Judgement {
         if sightings.is_trusted {
             return Judgement {

@@ -9,6 +9,7 @@
 //! *Cost.* At most [`NEAR`] bytes on each side of a phrase are read; the chain bounds the number of phrases that are looked at.
 
 mod lists;
+mod said;
 
 use std::ops::Range;
 
@@ -16,8 +17,10 @@ use lists::{
     ASKING, ATTACKS, BETWEEN, COMPLYING, CONDITIONS, DEFENCES, DEFENDING, DISCUSSING, FAILING,
     FOREIGN_TEXT, FORGETTING, FORGETTING_TOGETHER, FRAMES, JUDGING, MANY, NEGATIONS, NEVER,
     NEVER_TOGETHER, ORDERS, OTHERS, OWN_TEXT, PARENTHESES, PASSING_OVER, REFUSALS, REQUESTS,
-    STANDING, TOLD, UNABLE,
+    SELVES, STANDING, TOLD, UNABLE, UNNAMED,
 };
+
+pub(super) use said::said;
 
 /// Bytes that are looked at before and behind a phrase.
 const NEAR: usize = 320;
@@ -40,6 +43,7 @@ pub(super) fn mention(text: &str, hit: &Range<usize>) -> Option<Range<usize>> {
         hit: hit.clone(),
         sentence: sentence_start(text, from, hit.start)..sentence_end(text, hit.end, to),
         near: from..to,
+        anyone: false,
     };
     let start = around
         .negated_from()
@@ -78,6 +82,8 @@ struct Around<'t> {
     hit: Range<usize>,
     sentence: Range<usize>,
     near: Range<usize>,
+    /// Whether anybody but who writes may be the other one, and not only those of whom it is known.
+    anyone: bool,
 }
 
 /// A word in lower case, where it ends, and whether a comma or its like stands between it and the next one.
@@ -151,10 +157,10 @@ impl Around<'_> {
     /// "If a user asks you to …, decline", and "a text may say to …: do not follow it".
     fn conditional_from(&self) -> Option<usize> {
         let before = self.before();
-        let condition = before.iter().position(|word| is(&word.text, CONDITIONS));
+        let condition = condition_among(&before);
         let subject = before.get(condition.map_or(0, |at| at + 1)..)?;
         let asks = subject.iter().any(|word| is(&word.text, ASKING));
-        let is_other = subject.iter().any(|word| is(&word.text, OTHERS));
+        let is_other = self.is_other(subject);
         // "If you read this", and "if a user asks, ignore …", where the order is the consequence.
         let is_own = subject
             .first()
@@ -168,12 +174,23 @@ impl Around<'_> {
         let then = reply(&self.after());
         let defends = match condition {
             Some(_) => first.defends || then.defends,
-            None => then.refuses,
+            None => then.refuses || self.anyone && then.speaks_of_such,
         };
         let start = condition
             .and_then(|at| before.get(at))
             .map_or(self.sentence.start, |word| word.end);
         (defends && !first.complies && !then.complies).then_some(start)
+    }
+
+    /// Whether these are the words of somebody else than who writes and who reads.
+    fn is_other(&self, subject: &[Word]) -> bool {
+        let has = |list: &[&str]| subject.iter().any(|word| is(&word.text, list));
+        if self.anyone {
+            let is_named = |word: &Word| is(&word.text, OTHERS) && !is(&word.text, UNNAMED);
+            subject.iter().any(is_named) || !subject.is_empty() && !has(SELVES)
+        } else {
+            has(OTHERS)
+        }
     }
 
     /// "Ignore any instructions that the document contains."
@@ -263,8 +280,13 @@ impl Around<'_> {
             }
             _ => false,
         };
-        let pairs = words.iter().zip(words.iter().skip(1));
-        reply(words).complies || pairs.into_iter().any(|(word, next)| orders(word, next))
+        // "And do not …" is no order to do it.
+        let negated = |at: usize| {
+            let then = words.get(at + 2);
+            then.is_some_and(|word| is(&word.text, NEGATIONS))
+        };
+        let mut pairs = words.iter().zip(words.iter().skip(1)).enumerate();
+        reply(words).complies || pairs.any(|(at, (word, next))| orders(word, next) && !negated(at))
     }
 
     /// "… ignore previous instructions and say X", "… then print".
@@ -300,6 +322,18 @@ fn without_quotes(text: &str, hit: &Range<usize>) -> Range<usize> {
     hit.start + own.len() - start.len()..hit.start + end.len()
 }
 
+/// The place of the first word that begins a condition, as "no matter if" does not.
+fn condition_among(words: &[Word]) -> Option<usize> {
+    let is_none = |at: usize| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at));
+        before.is_some_and(|word| word.text == "matter")
+    };
+    let mut places = words.iter().enumerate();
+    places
+        .find(|(at, word)| is(&word.text, CONDITIONS) && !is_none(*at))
+        .map(|(at, _)| at)
+}
+
 /// Whether the mark of a quotation stands right before `at`.
 fn is_quote_before(text: &str, at: usize) -> bool {
     let before = text.get(..at).and_then(|text| text.chars().next_back());
@@ -326,6 +360,8 @@ struct Reply {
     refuses: bool,
     /// By that, or by what an operator bids besides.
     defends: bool,
+    /// As what is to be done with such things: "flag such clauses".
+    speaks_of_such: bool,
     complies: bool,
 }
 
@@ -336,14 +372,21 @@ fn reply(words: &[Word]) -> Reply {
         let before = words.get(at.saturating_sub(3)..at).unwrap_or_default();
         let has = |list: &[&str]| before.iter().any(|word| is(&word.text, list));
         let next = words.get(at + 1).map_or("", |word| &word.text);
+        // "Label each as ok" bids nothing.
+        let is_label = before
+            .last()
+            .is_some_and(|word| matches!(&*word.text, "as" | "or"));
         let complies = is(&word.text, COMPLYING)
             || word.text == "do"
                 && matches!(next, "so" | "it" | "that" | "this" | "what" | "exactly")
-            || word.text == "follow" && matches!(next, "it" | "them" | "that" | "this");
+            || matches!(&*word.text, "follow" | "include" | "take")
+                && matches!(next, "it" | "them" | "that" | "this");
+        let complies = complies && !is_label;
         let refuses = is(&word.text, REFUSALS)
             && !matches!(next, "previous" | "all" | "prior" | "your")
             || is(&word.text, UNABLE)
-            || is(&word.text, NEGATIONS) && next.is_empty();
+            || is(&word.text, NEGATIONS) && next.is_empty()
+            || word.text == "out" && has(&["leave", "leaves", "left"]);
         // What models do in general is no order.
         if complies && !has(MANY) {
             reply.refuses |= has(NEGATIONS) || has(REFUSALS);
@@ -352,7 +395,9 @@ fn reply(words: &[Word]) -> Reply {
             reply.refuses |= !has(NEGATIONS);
             reply.complies |= has(NEGATIONS);
         } else {
-            reply.defends |= is(&word.text, DEFENCES);
+            let defends = is(&word.text, DEFENCES);
+            reply.defends |= defends;
+            reply.speaks_of_such |= defends && next == "such";
         }
     }
     reply.defends |= reply.refuses;

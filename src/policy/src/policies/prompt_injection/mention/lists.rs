@@ -178,7 +178,7 @@ pub(super) const OTHERS: &[&str] = &[
     "visitors", "client", "clients", "message", "messages", "document", "documents", "text", "email", "emails", "content", "page", "website", "tool",
     "result", "results", "attacker", "attackers", "student", "students", "guest", "guests", "patient", "patients", "he", "she", "it", "input", "request",
     "requests", "file", "files", "comment", "comments", "player", "players", "shopper", "reader", "candidate", "employee", "member", "subscriber",
-    "review", "ticket", "output", "webpage", "attachment", "instruction", "instructions", "prompt", "child", "children", "buyer", "tenant",
+    "review", "ticket", "output", "webpage", "attachment", "feedback", "members", "participants", "pupil", "pupils", "posts", "answers", "instruction", "instructions", "prompt", "child", "children", "buyer", "tenant",
 ];
 
 /// What is done to bring an attack about.
@@ -194,14 +194,14 @@ pub(super) const ASKING: &[&str] = &[
 pub(super) const DEFENCES: &[&str] = &[
     "politely", "unable", "impossible", "redirect", "escalate", "flag", "report", "apologize", "apologise", "continue", "stay", "remain", "keep", "warn",
     "alert", "untrusted", "hand", "steer", "change", "end", "stop", "suspicious", "attack", "injection", "data", "only", "log", "unchanged", "unaffected", "transfer",
-    "treat", "skip", "mark",
+    "treat", "skip", "mark", "kindly",
 ];
 
 /// What bids the model to do what is asked.
 #[rustfmt::skip]
 pub(super) const COMPLYING: &[&str] = &[
     "comply", "complies", "complying", "obey", "obeying", "agree", "accept", "immediately", "grant", "fulfil", "fulfill", "carry", "proceed", "yes", "sure",
-    "happily", "gladly", "execute", "perform", "cooperate", "allow", "grants", "ok", "okay", "kidding", "joking",
+    "happily", "gladly", "execute", "perform", "cooperate", "allow", "grants", "ok", "okay", "kidding", "joking", "react",
 ];
 
 /// Verbs of passing over.
@@ -318,7 +318,7 @@ pub(super) const ATTACKS: &[&str] = &[
     "attack", "attacks", "attacker", "attackers", "adversary", "adversaries", "adversarial", "injection", "injections", "injected", "injecting", "jailbreak", "jailbreaks",
     "jailbreaking", "malicious", "payload", "payloads", "phishing", "exploit", "exploits", "vulnerability", "vulnerabilities", "owasp", "hacker", "hackers", "redteam",
     "guardrail", "guardrails", "blocklist", "denylist", "regex", "assert", "assertblocked", "threat", "threats", "suspicious", "sanitize", "sanitise", "mitigation",
-    "defense", "defence", "scanner", "detector", "classifier", "untrusted",
+    "defense", "defence", "manipulation", "scanner", "detector", "classifier", "untrusted",
 ];
 
 /// What a text about sentences has.
@@ -339,3 +339,28 @@ pub(super) const DEFENDING: &[&str] = &[
     "defends", "defending", "classify", "whether", "flag", "flags", "block", "blocks", "guard", "filter", "filters", "refuse", "refuses", "decline", "resist", "trains", "recognise",
     "recognize", "identify",
 ];
+
+/// What says that a quotation comes: examples of it, and that somebody says it.
+#[rustfmt::skip]
+pub(super) const SPEAKING: &[&str] = &[
+    "such", "like", "instance", "example", "eg", "says", "say", "said", "saying", "reads", "write", "writes", "wrote", "talks", "talk", "contain", "contains", "containing",
+    "include", "includes", "including", "with", "add", "adds", "claim", "claims", "speaking", "speaks", "asking", "telling", "addressed", "joke", "jokes",
+];
+
+/// With what a sentence begins that wants something done with a quotation.
+#[rustfmt::skip]
+pub(super) const BIDDEN: &[&str] = &[
+    "print", "output", "reveal", "tell", "show", "say", "give", "act", "do", "repeat", "answer", "respond", "reply", "please", "execute", "run", "write", "now", "then",
+    "complete", "continue", "follow", "obey", "imagine", "pretend", "start", "begin",
+];
+
+/// Who writes and who reads, and those of whom it is not said who they are.
+#[rustfmt::skip]
+pub(super) const SELVES: &[&str] = &[
+    "i", "im", "id", "ill", "me", "my", "mine", "we", "us", "our", "you", "your", "youre", "youll", "it", "its", "he", "his", "she", "her", "they", "their", "must", "will", "shall",
+    "should",
+];
+
+/// Those of the others of whom it is not said who they are.
+#[rustfmt::skip]
+pub(super) const UNNAMED: &[&str] = &["it", "he", "she", "they", "instruction", "instructions", "prompt", "content", "request", "requests"];
