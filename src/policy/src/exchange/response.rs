@@ -47,8 +47,19 @@ pub(super) enum TokenData {
 }
 
 /// Log probabilities and token ids repeat the text in pieces that a redaction cannot reach: they are emptied whenever
-/// text may be redacted. The names are OpenAI's, Together's and vLLM's.
+/// text may be redacted. The names are OpenAI's, Together's, vLLM's and Groq's.
 pub(super) fn token_data(path: &[Step<'_>]) -> TokenData {
+    // Lists of tokens, as text and as numbers.
+    if let [group, debug, below @ ..] = path
+        && group.is("x_groq")
+        && debug.is("debug")
+    {
+        return if below.is_empty() {
+            TokenData::Value
+        } else {
+            TokenData::Inside
+        };
+    }
     let is_token_data = |step: &Step<'_>| match step {
         Step::Key(name) => matches!(
             &**name,

@@ -5,7 +5,7 @@ use kt_policy::{Engine, Exchange};
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use super::{CONTENT, call, choice, content, delta, payloads, read, relay, sse, unchanged};
+use super::{CONTENT, call, check, choice, content, delta, payloads, read, relay, sse, unchanged};
 
 #[test]
 fn what_is_no_text_leaves_as_it_came() {
@@ -24,6 +24,31 @@ fn what_is_no_text_leaves_as_it_came() {
             delta(member),
             choice(json!({}), json!("stop")),
         ]);
+    }
+}
+
+#[test]
+fn what_repeats_the_text_token_by_token_is_emptied() {
+    let tokens = json!(["ask", " jane", "@", "example", ".com"]);
+    for (member, hidden) in [
+        (
+            json!({"x_groq": {"id": "req_1", "debug": {"output_tokens": tokens, "output_token_ids": [1, 2]}}}),
+            json!({"x_groq": {"id": "req_1", "debug": null}}),
+        ),
+        (
+            json!({"token_ids": [1, 2], "usage": {"output_tokens": 5}}),
+            json!({"token_ids": [], "usage": {"output_tokens": 5}}),
+        ),
+    ] {
+        let mut end = choice(json!({}), json!("stop"));
+        let mut expected = end.clone();
+        for (event, members) in [(&mut end, &member), (&mut expected, &hidden)] {
+            for (name, value) in members.as_object().unwrap() {
+                event[name] = value.clone();
+            }
+        }
+        let seen = check(&[content("ask me "), end], "ask me ");
+        assert_eq!(seen.last(), Some(&expected));
     }
 }
 
