@@ -4,8 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Present(u16);
 
-/// The bytes that are told apart; the first stands for all digits.
-const WATCHED: &[u8] = b"0:=-.~%&\\+\xf3@";
+/// The bytes that are told apart; the first stands for all digits, the last for all that begin letters between U+0100 and U+02BF.
+const WATCHED: &[u8] = b"0:=-.~%&\\+\xf3@<\xe2\xc4";
 
 const CLASSES: [u16; 256] = classes();
 
@@ -26,6 +26,14 @@ const fn classes() -> [u16; 256] {
             classes[digit] = 1;
         }
         digit += 1;
+    }
+    let mut lead = 0xc4;
+    while lead <= 0xca {
+        #[expect(clippy::indexing_slicing, reason = "a byte lies below 256")]
+        {
+            classes[lead] = classes[0xc4];
+        }
+        lead += 1;
     }
     classes
 }

@@ -131,7 +131,10 @@ fn hidden_byte(c: char) -> Option<u8> {
 
 /// `"Ign" + "ore"`: strings that are joined again.
 pub(super) fn join_strings(text: &str) -> String {
-    text.replace("\" + \"", "").replace("' + '", "")
+    let joints = ["\" + \"", "' + '", "\"+\"", "'+'"];
+    joints
+        .iter()
+        .fold(text.to_owned(), |text, joint| text.replace(joint, ""))
 }
 
 #[cfg(test)]

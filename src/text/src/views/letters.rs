@@ -90,3 +90,16 @@ pub(super) fn morse(text: &str) -> Option<String> {
     }
     (letters >= MIN_LETTERS).then_some(out)
 }
+/// A text in which every character stands twice. Ordinary ones differ within a few characters, where reading ends.
+pub(super) fn halve(text: &str) -> Option<String> {
+    const MIN_PAIRS: usize = 12;
+    let mut pairs = Vec::new();
+    let mut chars = text.chars();
+    while let Some(one) = chars.next() {
+        if chars.next() != Some(one) {
+            return None;
+        }
+        pairs.push(one);
+    }
+    (pairs.len() >= MIN_PAIRS).then(|| pairs.into_iter().collect())
+}
