@@ -368,3 +368,20 @@ fn values_hold_back_no_more_than_the_longest_match() {
         }
     }
 }
+
+/// Whether a number behind a card makes a table of it shows at its end.
+#[test]
+fn a_number_behind_a_card_is_waited_for() {
+    let next = "110201543:AAHdqTcvCH1vGWJxfSe1ofSAs0K5PALDsaw";
+    let separators =
+        [" ", "-"].map(|sign| (sign, format!("4111{sign}1111{sign}1111{sign}1111{sign}")));
+    for (sign, card) in separators {
+        for digits in 1..=next.len() {
+            for more in ["", " and so on", sign, &format!("{sign}1234{sign}5678 ")] {
+                let text = format!("{card}{}{more}", &next[..digits]);
+                let every: Vec<usize> = (0..text.len()).collect();
+                assert_eq!(cut_deltas(&text, &every), uncut(&text), "{text}");
+            }
+        }
+    }
+}

@@ -68,7 +68,8 @@ pub(super) fn judge(window: &Window<'_>, groups: &Groups<'_>) -> Outcome {
         digits += group.len();
         if !continues || digits > 19 {
             // The group behind may be one of a table, which its end tells.
-            may_grow &= group.end == window.text.len() && group.len() <= 4 && best.is_some();
+            let is_last = group.end == window.text.len() && !window.complete;
+            may_grow = is_last && group.len() <= 4 && best.is_some();
             break;
         }
         if digits >= MIN_DIGITS && is_card(window, groups.start..group.end) {
