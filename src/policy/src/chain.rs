@@ -69,6 +69,8 @@ pub(crate) type Answer = (PolicyKind, Judgement);
 /// Phrases of every text that may turn out to be mentions, and bytes of text that allow for one more.
 const LOOKS: usize = 16;
 const BYTES_PER_LOOK: usize = 256;
+/// The weight of a phrase that stops a text by itself.
+const HEAVY: f32 = 0.8;
 /// The score from which a text is read for what it only reports.
 const LIKELY: f32 = 0.5;
 
@@ -280,12 +282,21 @@ impl Chain {
             let places = self.input.policies.iter();
             places.filter_map(|&place| self.policies.get(place))
         };
+        // The heaviest order of each group: what weighs no more changes no score.
+        let mut orders: Vec<(u16, f32)> = Vec::new();
         phrases.retain(|hit| {
+            let outweighs = |order: &(u16, f32)| order.0 == hit.group && order.1 >= hit.weight;
+            if orders.iter().any(outweighs) {
+                return true;
+            }
             looks = looks.saturating_sub(1);
             let mention = (looks > 0)
                 .then(|| running().find_map(|policy| policy.mention(text, hit)))
                 .flatten();
             let is_order = mention.is_none();
+            if is_order && hit.weight >= HEAVY {
+                orders.push((hit.group, hit.weight));
+            }
             mentions.extend(mention);
             is_order
         });

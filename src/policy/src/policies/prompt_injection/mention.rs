@@ -355,6 +355,10 @@ fn closing(open: char) -> Option<char> {
 
 /// What is to be done about a request.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is read for itself, and several hold of one reply"
+)]
 struct Reply {
     /// In so many words.
     refuses: bool,
