@@ -18,7 +18,7 @@ NO_FILE = {"not-yaml": False, "duplicate-keys": False, "testing": True}
 STRUCTURAL = {"E001", "E002", "E006", "E007", "E010", "E011"}
 # What no schema of a reasonable size says: names that are read in any case, keys that another key makes needless, settings that a route lays over
 # those of `policy`.
-BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$|^routes\[\d+\]\.policy\.")
+BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$|^routes\[\d+\]\.policy\.|^budgets\[\d+\]\.tokens$|\.secret_key_ref\.env$")
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,12 @@ fn make_internal(listener: &mut Value) {
     manager["use_remote_address"] = json!(false);
     if let Some(routes) = manager["route_config"]["virtual_hosts"][0]["routes"].as_array_mut() {
         // Metrics are the foreign Envoy's.
-        routes.retain(|route| route["name"] != "/metrics");
+        let is_metrics = |route: &Value| {
+            route["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("/metrics"))
+        };
+        routes.retain(|route| !is_metrics(route));
     }
 }
 

@@ -97,6 +97,10 @@ fn is_always_required(field: &Field) -> bool {
 
 fn merge(schema: &mut Json, more: Json) {
     if let (Json::Object(schema), Json::Object(more)) = (schema, more) {
+        if more.contains_key("anyOf") {
+            // The reader takes more than the words that it was seen to look for.
+            schema.retain(|name, _| !matches!(name.as_str(), "type" | "enum"));
+        }
         schema.extend(more);
     }
 }
