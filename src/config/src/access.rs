@@ -1,6 +1,6 @@
 //! `routes`, `consumers`, `consumer_groups` and `model_groups`: who may ask for what, and what follows from it.
 
-mod consumers;
+pub(crate) mod consumers;
 mod models;
 mod routes;
 

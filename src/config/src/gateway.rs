@@ -1,10 +1,15 @@
 //! What a policy file means. These types hold no value that would have to be checked again.
 
+use std::collections::BTreeMap;
+
 use kt_policy::{Access, Pricing, Verdict, limits::Limits};
 use kt_routing::{HealthProbe, Routing};
 use serde_json::Value as Json;
 
-use crate::policies::Policies;
+use crate::{
+    access::consumers::{ENV, is_sha256},
+    policies::Policies,
+};
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +45,54 @@ pub struct Sizes {
     pub max_body_bytes: Option<u32>,
     /// Of an answer that is no stream.
     pub max_response_bytes: Option<u32>,
+}
+
+impl Gateway {
+    /// Sets the targets aside that have no key. Routes and groups of models keep the others.
+    pub fn set_aside(&mut self, has_key: impl Fn(&Target) -> bool) {
+        let mut next = 0..;
+        let places: Vec<Option<usize>> = (self.targets.iter())
+            .map(|target| has_key(target).then(|| next.next()).flatten())
+            .collect();
+        let targets = std::mem::take(&mut self.targets);
+        for (target, place) in targets.into_iter().zip(&places) {
+            let list = match place {
+                Some(_) => &mut self.targets,
+                None => &mut self.without_key,
+            };
+            list.push(target);
+        }
+        self.access.move_targets(&places);
+    }
+
+    /// Puts the hashes that `variable` knows in the place of the names that the file has for them. The error says which consumer has
+    /// none.
+    pub fn with_keys(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        for consumer in &mut self.access.consumers {
+            let Some(name) = consumer.key_sha256.strip_prefix(ENV) else {
+                continue;
+            };
+            let id = &consumer.id;
+            let hash = variable(name).unwrap_or_default();
+            let hash = hash.trim();
+            if !is_sha256(hash) {
+                return Err(format!(
+                    "error: the consumer `{id}` has no key: {name} is not set, or is no SHA-256 in 64 lower-case hexadecimal digits\nhint: export {name} with the hash that `kt keys new --consumer {id}` prints"
+                ));
+            }
+            hash.clone_into(&mut consumer.key_sha256);
+        }
+        let mut seen = BTreeMap::new();
+        for consumer in &self.access.consumers {
+            if let Some(other) = seen.insert(&consumer.key_sha256, &consumer.id) {
+                return Err(format!(
+                    "error: the consumers `{other}` and `{}` have the same key\nhint: make one for each: `kt keys new --consumer ID`",
+                    consumer.id
+                ));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// A conversation and what the policies must say of it.

@@ -32,6 +32,10 @@ const UNSUPPORTED_SECTIONS: &[Unsupported] = &[
     ("moderation", REMOVE),
     ("caching", REMOVE),
     ("hosted", REMOVE),
+    (
+        "exceptions",
+        "write each in `policy.<kind>.exceptions`, with the settings of its policy",
+    ),
 ];
 
 pub(crate) const REMOVE: &str = "remove it; nothing would enforce it";
@@ -65,6 +69,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let fields_position = fields.key_position("policy");
     let settings = fields.get("policy");
     fields.finish(UNSUPPORTED_SECTIONS, report);
+    policies::exceptions::check_names(root, report);
     let (pack, policies, (mut routing, streams, targets)) = (pack?, chain?, providers?);
     let policies = if pack.enabled {
         policies

@@ -3,6 +3,7 @@
 mod audit_logger;
 mod controls;
 mod dlp_filter;
+pub(crate) mod exceptions;
 mod patterns;
 mod pii_detector;
 mod prompt_injection;
@@ -276,11 +277,17 @@ fn policy(
     mut fields: Option<Fields<'_>>,
     report: &mut Report,
 ) -> (PolicyConfig, Control) {
-    let control = fields
+    let mut control = fields
         .as_mut()
         .filter(|_| kind != PolicyKind::AuditLogger)
         .map(|fields| controls::read(kind, fields, report))
         .unwrap_or_default();
+    let judges_texts = !matches!(kind, PolicyKind::AuditLogger | PolicyKind::QualityScorer);
+    let mut excepted = Vec::new();
+    if let Some(fields) = fields.as_mut().filter(|_| judges_texts) {
+        control.scope = controls::scope(fields, report);
+        excepted = exceptions::read(kind, fields, report);
+    }
     macro_rules! read {
         ($variant:ident, $module:ident) => {
             PolicyConfig::$variant(
@@ -298,6 +305,7 @@ fn policy(
         PolicyKind::QualityScorer => read!(QualityScorer, quality_scorer),
         PolicyKind::AuditLogger => read!(AuditLogger, audit_logger),
     };
+    control.exceptions = exceptions::resolve(kind, &policy, excepted, report);
     (policy, control)
 }
 

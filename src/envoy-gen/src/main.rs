@@ -99,6 +99,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         }
     };
     eprint!("{}", warnings.render(&file, &source));
+    let gateway = match gateway.with_keys(|name| std::env::var(name).ok()) {
+        Ok(gateway) => gateway,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return Ok(ExitCode::from(1));
+        }
+    };
     let options = arguments.shape.options(Options {
         wasm: arguments.wasm.clone(),
         sha256: arguments.sha256.clone(),

@@ -1,7 +1,11 @@
 //! Routes: what is served, exactly; everything else is refused.
 
 use kt_config::{Gateway, Target};
-use kt_policy::{Endpoint, Page, access::is_below, internal_header, order_cluster};
+use kt_policy::{
+    Endpoint, Page,
+    access::{self, is_below},
+    internal_header, order_cluster,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,10 +30,7 @@ pub(crate) fn route_config(gateway: &Gateway, options: &Options) -> Value {
         .map(|prefix| models_route(prefix, gateway, options));
     let pages = Page::ALL.into_iter().map(page).chain(models);
     let dashboard = options.dashboard.as_deref().map(dashboard);
-    let fixed = [
-        own_answer("/keeptrusts/config", &config(gateway, options)),
-        not_found(),
-    ];
+    let fixed = [config_page(gateway, options), not_found()];
     let fixed = dashboard.into_iter().chain(fixed);
     json!({
         "name": "kt",
@@ -218,6 +219,27 @@ fn models(gateway: &Gateway) -> Value {
         }
     }
     json!({"object": "list", "data": list})
+}
+
+/// `GET /keeptrusts/config`. Where there are exceptions, the policy filter adds which of them were never used.
+fn config_page(gateway: &Gateway, options: &Options) -> Value {
+    let mut config = config(gateway, options);
+    let exceptions = access::exceptions(&gateway.policies.controls, &gateway.access);
+    if exceptions.is_empty() {
+        return own_answer("/keeptrusts/config", &config);
+    }
+    let listed = exceptions.iter().map(|(kind, exception)| {
+        let member = |name| exception.get(name);
+        json!({"id": exception.id(), "policy": kind.name(), "until": member("until"), "reason": member("reason")})
+    });
+    config["exceptions"] = listed.collect();
+    let mut route = own_answer("/keeptrusts/config", &config);
+    if !options.without_filter
+        && let Some(members) = route.as_object_mut()
+    {
+        members.remove("typed_per_filter_config");
+    }
+    route
 }
 
 /// `GET /keeptrusts/config`: what is configured, without secrets.

@@ -39,6 +39,8 @@ const MAX_SWALLOWED: usize = 256 * 1024;
 /// The account of what a stream holds is kept in steps, so that most of its events do not change it.
 const FOOTPRINT_STEP: usize = 4 * 1024;
 
+const CONFIG_PAGE: &str = "/keeptrusts/config";
+
 /// How the response is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -46,6 +48,8 @@ enum Mode {
     Waiting,
     /// Forwarded as it is: Envoy's or our own answer, or a failed engine under fail mode `allow`.
     Pass,
+    /// The page of the configuration, which Envoy answers.
+    Config,
     /// Collected whole, then judged.
     Whole,
     /// Judged as it comes.
@@ -240,6 +244,26 @@ impl PolicyStream {
         Action::Pause
     }
 
+    /// Lets the page of the configuration come, and adds what only the filter knows.
+    fn show_config(&mut self) -> Action {
+        self.mode = Mode::Config;
+        self.is_page = true;
+        Action::Continue
+    }
+
+    /// Writes which exceptions were never used in place of the page's last brace.
+    fn end_config(&mut self, len: usize) -> Action {
+        let Ok(mut page) = host::body(Body::Response, len) else {
+            return Action::Continue;
+        };
+        page.pop_if(|last| *last == b'}');
+        page.extend(self.plans.unused_exceptions(shared::is_used).into_bytes());
+        if host::replace_body(Body::Response, len, &page).is_err() {
+            host::reset_response();
+        }
+        Action::Continue
+    }
+
     /// Answers with the models that the caller may use.
     fn show_models(&mut self) -> Action {
         self.mode = Mode::Pass;
@@ -280,6 +304,9 @@ impl PolicyStream {
             .route
             .and_then(|route| self.plans.route_name(route))
             .map(str::to_owned);
+        let facts = &self.facts;
+        self.exchange
+            .asked_by(facts.route.as_deref(), facts.consumer_id.as_deref());
         self.plan = plan;
         Ok(())
     }
@@ -690,6 +717,9 @@ impl HttpContext for PolicyStream {
         if let Some(page) = Page::of_path(&path) {
             return self.show(page);
         }
+        if path.split('?').next() == Some(CONFIG_PAGE) {
+            return self.show_config();
+        }
         let endpoint = Endpoint::of_path(&path);
         if let Some(endpoint) = endpoint {
             self.exchange.at(endpoint);
@@ -783,6 +813,14 @@ impl HttpContext for PolicyStream {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end: bool) -> Action {
+        if self.mode == Mode::Config
+            && host::set_header(Headers::Response, "content-length", None).is_err()
+        {
+            self.mode = Mode::Pass;
+        }
+        if self.mode == Mode::Config {
+            return Action::Continue;
+        }
         let is_own = self.mode != Mode::Waiting || self.forwarded_us.is_none();
         let head = Head::read(Headers::Response).unwrap_or_default();
         self.facts.status = head
@@ -813,7 +851,8 @@ impl HttpContext for PolicyStream {
         }
         match self.mode {
             Mode::Pass if self.begins_with.is_some() => self.prepend_page(),
-            Mode::Waiting | Mode::Pass => Action::Continue,
+            Mode::Config if end => self.end_config(len),
+            Mode::Waiting | Mode::Pass | Mode::Config => Action::Continue,
             Mode::Whole if self.is_too_large(len) => self.reply(ErrorReply::response_too_large()),
             Mode::Whole if !self.room.hold(len) => self.reply(ErrorReply::no_room()),
             Mode::Whole if !end && self.is_stream_after_all(len) => {
@@ -887,6 +926,9 @@ impl HttpContext for PolicyStream {
         }
         log_stop(&self.exchange, &self.facts.request_id);
         self.metered.note(&self.exchange, &self.facts);
+        self.exchange
+            .uses()
+            .for_each(|use_| shared::note_use(&use_.id));
         let gateway_id = self.exchange.engine().config().gateway_id.clone();
         let Ok(mut events) = self.events.try_borrow_mut() else {
             return;

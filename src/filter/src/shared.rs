@@ -15,6 +15,8 @@ const TURN: &str = "kt.turn";
 const FAVOURITE: &str = "kt.favourite";
 const FRESH_SINCE: &str = "kt.fresh_since";
 const SECRET: &str = "kt.secret";
+/// Hashes of the ids of exceptions that were used since the start.
+const USED: &str = "kt.used";
 
 fn target_key(id: &str) -> String {
     format!("kt.target.{id}")
@@ -100,6 +102,30 @@ pub(crate) fn prepare(config: &FilterConfig, secret: &[u8]) {
 /// The secret of this process, the same in all workers.
 pub(crate) fn secret() -> Option<[u8; 32]> {
     host::shared(SECRET)?.try_into().ok()
+}
+
+/// Whether an exception was used since the start.
+pub(crate) fn is_used(id: &str) -> bool {
+    host::shared(USED).is_some_and(|used| is_among(id, &used))
+}
+
+/// Notes that an exception was used.
+pub(crate) fn note_use(id: &str) {
+    if is_used(id) {
+        return;
+    }
+    host::update(USED, |bytes| {
+        let mut used = bytes.unwrap_or_default().to_vec();
+        if !is_among(id, &used) {
+            used.extend_from_slice(&hash(id).to_le_bytes());
+        }
+        (used, ())
+    });
+}
+
+fn is_among(id: &str, used: &[u8]) -> bool {
+    let mut known = used.chunks_exact(4);
+    known.any(|known| known == hash(id).to_le_bytes())
 }
 
 fn number(key: &str) -> u64 {

@@ -128,13 +128,11 @@ fn load_text(path: &Path, source: &str) -> Result<Gateway, Failure> {
     }
 }
 
-/// Sets the targets aside whose key is not where it should be.
-fn available(mut gateway: Gateway) -> Result<Gateway, Failure> {
-    let (with_key, without_key) = gateway
-        .targets
-        .into_iter()
-        .partition(|target| target.key.as_ref().is_none_or(has_key));
-    (gateway.targets, gateway.without_key) = (with_key, without_key);
+/// Takes the hashes of consumers' keys from the environment, and sets the targets aside whose key is not where it should be.
+fn available(gateway: Gateway) -> Result<Gateway, Failure> {
+    let variable = |name: &str| env::var(name).ok();
+    let mut gateway = gateway.with_keys(variable).map_err(Failure::problem)?;
+    gateway.set_aside(|target| target.key.as_ref().is_none_or(has_key));
     let mut remedies: Vec<String> = Vec::new();
     for target in &gateway.without_key {
         let Some(key) = &target.key else { continue };

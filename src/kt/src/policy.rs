@@ -1,5 +1,6 @@
 //! `kt policy`: work with policy files without Envoy.
 
+mod except;
 mod judge;
 mod review;
 mod test;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Replay(judge::Replay),
     /// Print what `trusted_system_prompts` needs for the exact text on standard input.
     Trust,
+    /// Print an exception for a value on standard input, which is not shown.
+    Except(except::Except),
     /// Print the JSON Schema of policy files, for editors; with --markdown the reference of every key.
     Schema(Schema),
     /// Run the conversations of `testing.suites` and `tests/*.json` and compare the verdicts. Exit 0 when all pass, 1 when not.
@@ -63,6 +66,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Explain(arguments) => judge::explain(arguments),
         Command::Replay(arguments) => judge::replay(arguments),
         Command::Trust => trust(),
+        Command::Except(arguments) => except::except(arguments),
         Command::Schema(arguments) => Ok(schema(arguments)),
         Command::Test(arguments) => test::test(arguments),
     }

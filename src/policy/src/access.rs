@@ -9,7 +9,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{controls::Controls, error::ErrorReply, policy::PolicyConfig};
+use crate::{
+    controls::Controls,
+    error::ErrorReply,
+    narrowing::Exception,
+    policy::{PolicyConfig, PolicyKind},
+};
 
 /// `routes`, `consumers` and `model_groups`, resolved. Numbers are places: of chains in [`Access::chains`], of sets of targets in
 /// [`Access::target_sets`], each counted from 1, with 0 for the file's own chain and for all targets.
@@ -116,6 +121,22 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+/// The exceptions of all chains, each once.
+pub fn exceptions<'c>(first: &'c Controls, access: &'c Access) -> Vec<(PolicyKind, &'c Exception)> {
+    let others = access.chains.iter().map(|chain| &chain.controls);
+    let all = std::iter::once(first).chain(others);
+    let mut exceptions: Vec<(PolicyKind, &Exception)> = Vec::new();
+    for (kind, exception) in all.flat_map(Controls::exceptions) {
+        if !exceptions
+            .iter()
+            .any(|(known, other)| *known == kind && other.id() == exception.id())
+        {
+            exceptions.push((kind, exception));
+        }
+    }
+    exceptions
+}
+
 /// What of a request's head decides.
 pub trait RequestHead {
     /// The value of a header, by its name in lower case; of one that came several times all values, joined by commas.
@@ -164,6 +185,37 @@ impl Access {
             .ok_or_else(ErrorReply::no_key)?;
         let caller = index.find(self, key).ok_or_else(ErrorReply::unknown_key)?;
         Ok(Some(caller))
+    }
+
+    /// Some targets are gone: `places` says where each of the others is now. A set of which none is left is no way for anybody.
+    pub fn move_targets(&mut self, places: &[Option<usize>]) {
+        let all: Vec<usize> = (0..places.iter().flatten().count()).collect();
+        let mut sets: Vec<Vec<usize>> = Vec::new();
+        let mut number = |set: &Vec<usize>| {
+            let moved = set.iter().filter_map(|place| *places.get(*place)?);
+            let moved: Vec<usize> = moved.collect();
+            if moved.is_empty() {
+                return None;
+            }
+            if moved == all {
+                return Some(0);
+            }
+            let known = sets.iter().position(|known| *known == moved);
+            Some(
+                1 + known.unwrap_or_else(|| {
+                    sets.push(moved);
+                    sets.len() - 1
+                }),
+            )
+        };
+        let numbers: Vec<Option<usize>> = self.target_sets.iter().map(&mut number).collect();
+        let routes = self.routes.iter_mut().map(|route| &mut route.way);
+        for way in routes.chain([&mut self.otherwise]) {
+            for set in way.targets.iter_mut().filter(|set| **set != Some(0)) {
+                *set = set.and_then(|set| *numbers.get(set.checked_sub(1)?)?);
+            }
+        }
+        self.target_sets = sets;
     }
 
     /// What a request gets.

@@ -109,8 +109,11 @@ impl About {
         } else {
             &begun.head
         };
-        let payload = format!("{{{head}\"choices\":{}}}", Value::from(choices));
-        sse::write_data(payload.as_bytes(), &mut out);
+        // A choice that has ended does not end again.
+        if !choices.is_empty() {
+            let payload = format!("{{{head}\"choices\":{}}}", Value::from(choices));
+            sse::write_data(payload.as_bytes(), &mut out);
+        }
         sse::write_data(b"[DONE]", &mut out);
         Some(out)
     }

@@ -1,6 +1,7 @@
 //! The compiled chain: every policy of one configuration, ready to judge.
 
 mod decoded;
+mod narrow;
 
 use std::{
     ops::Range,
@@ -8,8 +9,11 @@ use std::{
 };
 
 use decoded::Decoder;
+pub(crate) use narrow::Whereabouts;
 
 use crate::{
+    controls::Controls,
+    narrowing::{Narrowing, Scene},
     policy::{Judgement, Policy, PolicyConfig, PolicyKind, Sightings},
     verdict::{Phase, Verdict},
 };
@@ -37,6 +41,7 @@ pub struct Chain {
     answers: Option<Answers>,
     /// Whose each pattern is.
     owners: Vec<PolicyKind>,
+    narrowing: Narrowing,
 }
 
 /// The number of the chain that is compiled next.
@@ -77,6 +82,11 @@ const LIKELY: f32 = 0.5;
 impl Chain {
     /// Compiles the policies of a configuration. The error names the pattern that does not compile.
     pub fn compile(configs: &[PolicyConfig]) -> Result<Self, String> {
+        Self::narrowed(configs, &Controls::default())
+    }
+
+    /// The same, with what `controls` say of the policies.
+    pub fn narrowed(configs: &[PolicyConfig], controls: &Controls) -> Result<Self, String> {
         let mut policies: Vec<_> = configs.iter().filter_map(PolicyConfig::compile).collect();
         let mut names = Vec::new();
         let mut owners = Vec::new();
@@ -103,6 +113,7 @@ impl Chain {
             answers: Answers::compile(&policies)?,
             redactor: Redactor::new(redaction.unwrap_or_default(), names),
             owners,
+            narrowing: Narrowing::compile(controls.of(configs.iter().map(PolicyConfig::kind)))?,
             policies,
         })
     }
@@ -140,16 +151,28 @@ impl Chain {
             .map(|policy| &**policy)
     }
 
-    /// The policy on whose behalf a value is looked for.
-    pub(crate) fn owner(&self, label: Label) -> Option<PolicyKind> {
+    /// Whether a value is looked for on behalf of this policy.
+    fn owns(&self, policy: &dyn Policy, label: Label) -> bool {
         match label {
-            Label::Pattern(number) => self.owners.get(usize::from(number)).copied(),
-            Label::Entity(entity) => {
-                let mut policies = self.policies.iter();
-                let owner = policies.find(|policy| policy.entities().contains(&entity));
-                owner.map(|policy| policy.kind())
-            }
+            Label::Pattern(number) => self.owners.get(usize::from(number)) == Some(&policy.kind()),
+            Label::Entity(entity) => policy.entities().contains(&entity),
         }
+    }
+
+    /// The policy on whose behalf a value is replaced.
+    pub(crate) fn owner(&self, mark: &Span, sightings: &Sightings) -> Option<PolicyKind> {
+        let mut policies = self.policies.iter();
+        let owner = policies.find(|policy| {
+            let view = sightings.of(policy.kind());
+            let is_seen =
+                |range: &Range<usize>| range.start < mark.range.end && mark.range.start < range.end;
+            let sees = || {
+                view.values.iter().any(|value| is_seen(&value.range))
+                    || view.patterns.iter().any(|hit| is_seen(&hit.range))
+            };
+            self.owns(&***policy, mark.label) && (sightings.views.is_empty() || sees())
+        });
+        owner.map(|policy| policy.kind())
     }
 
     /// Writes what stands in the place of values.
@@ -172,6 +195,8 @@ impl Chain {
             return window.text.len();
         }
         let mut open = scan.look(window, sightings);
+        let Sightings { excused, steps, .. } = sightings;
+        open = open.min(self.narrowing.phrases.scan(window, steps, excused));
         if let Some(reading) = reading {
             open = scan
                 .look_again(window, reading, sightings)
@@ -224,10 +249,10 @@ impl Chain {
     }
 
     /// Whether a policy stops an answer of which this is thought.
-    pub(crate) fn stops_answer(&self, opinion: &Opinion) -> bool {
+    pub(crate) fn stops_answer(&self, opinion: &Opinion, scene: &Scene) -> bool {
         let sightings = Sightings::of_answer(opinion.clone());
         self.judge(Phase::Output, &sightings)
-            .any(|(_, judgement)| judgement.verdict.stops())
+            .any(|(kind, judgement)| judgement.verdict.stops() && !self.excuses_model(kind, scene))
     }
 
     /// Fills `sightings` with the values of entities in a whole text, and nothing else.
@@ -268,7 +293,7 @@ impl Chain {
         let places = self.phase(phase).policies.iter();
         places
             .filter_map(|&place| self.policies.get(place))
-            .map(|policy| (policy.kind(), policy.judge(sightings)))
+            .map(|policy| (policy.kind(), policy.judge(sightings.of(policy.kind()))))
     }
 
     /// Takes the phrases that only speak of an attack from the others. Each costs a look at what stands around it, so their number
@@ -354,6 +379,18 @@ impl Chain {
             .chain(kt_text::views::anchors());
         let words = phrases.map(|phrase| first(phrase.words));
         values.chain(words).chain(users).collect()
+    }
+
+    /// The entity that all of a text is, if it is one that the chain looks for.
+    pub fn entity_of(&self, text: &str) -> Option<&'static str> {
+        let mut sightings = Sightings::default();
+        self.scan_whole(Phase::Input, text, &mut sightings);
+        let mut values = sightings.values.iter();
+        let whole = values.find(|value| value.range == (0..text.len()))?;
+        match whole.label {
+            Label::Entity(entity) => Some(entity.name()),
+            Label::Pattern(_) => None,
+        }
     }
 
     /// Judges one whole text.
@@ -558,15 +595,21 @@ fn without(text: &str, places: impl Iterator<Item = Range<usize>>) -> Option<Str
     String::from_utf8(rest).ok()
 }
 
-/// The answer that decides: the first that stops, else a redaction if there is one.
-pub(crate) fn decisive(answers: impl Iterator<Item = Answer>) -> Option<Answer> {
-    let mut redaction = None;
+/// The answer that decides: one that stops, else the first redaction. Of several that stop it is the first of a request, and in an
+/// answer the one that stands first: what stands before the others would leave, or not, as the stream was cut.
+pub(crate) fn decisive(phase: Phase, answers: impl Iterator<Item = Answer>) -> Option<Answer> {
+    let (mut redaction, mut stop) = (None, None::<Answer>);
     for answer in answers {
         match answer.1.verdict {
             Verdict::Allow => {}
             Verdict::Redact => redaction = redaction.or(Some(answer)),
-            Verdict::Escalate | Verdict::Block => return Some(answer),
+            Verdict::Escalate | Verdict::Block => {
+                let is_first = |first: &Answer| phase == Phase::Output && answer.1.at < first.1.at;
+                if stop.as_ref().is_none_or(is_first) {
+                    stop = Some(answer);
+                }
+            }
         }
     }
-    redaction
+    stop.or(redaction)
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::PolicyKind;
+use crate::{
+    narrowing::{Exception, Scope},
+    policy::PolicyKind,
+};
 
 /// Whether a policy acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,6 +41,12 @@ pub struct Control {
     /// `on_block`
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_block: OnBlock,
+    /// `scope`
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scope: Scope,
+    /// `exceptions`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
 }
 
 /// Those of a chain's policies that differ from the default.
@@ -84,6 +93,28 @@ impl Controls {
         self.0
             .get(&kind)
             .map_or(OnBlock::Error, |control| control.on_block)
+    }
+
+    /// What narrows these policies.
+    pub(crate) fn of(
+        &self,
+        kinds: impl Iterator<Item = PolicyKind>,
+    ) -> impl Iterator<Item = (PolicyKind, &Scope, &[Exception])> {
+        kinds.filter_map(|kind| {
+            let control = self.0.get(&kind)?;
+            Some((kind, &control.scope, control.exceptions.as_slice()))
+        })
+    }
+
+    /// All exceptions, with their policies.
+    pub fn exceptions(&self) -> impl Iterator<Item = (PolicyKind, &Exception)> {
+        let controls = self.0.iter();
+        controls.flat_map(|(kind, control)| {
+            control
+                .exceptions
+                .iter()
+                .map(|exception| (*kind, exception))
+        })
     }
 
     /// Whether any policy wants an answer in place of an error.

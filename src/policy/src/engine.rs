@@ -36,7 +36,7 @@ impl Engine {
             _ => None,
         });
         Ok(Self {
-            chain: Chain::compile(&enforced)?,
+            chain: Chain::narrowed(&enforced, &config.controls)?,
             quality: quality.transpose()?,
             shadow: shadow.transpose()?,
             orders: orders(&config),

@@ -8,6 +8,7 @@ use crate::{
     exchange::Exchange,
     filter_config::Pack,
     money::Usd,
+    narrowing::{NotRun, Use},
     tally::{PolicyResult, Redaction, Skipped},
     verdict::{Phase, Verdict},
 };
@@ -79,6 +80,9 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     would_reason_code: Option<&'static str>,
     policy_results: Vec<PolicyResult>,
+    /// Exceptions that were used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    exceptions: Vec<&'a Use>,
     redactions: &'a [Redaction],
     redaction_count: usize,
     usage: Tokens,
@@ -105,6 +109,9 @@ struct Tokens {
 struct Coverage<'a> {
     scanned_bytes: usize,
     skipped: &'a [Skipped],
+    /// Texts that a policy did not judge, for its scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_run: Vec<&'a NotRun>,
     /// Lines of an event stream that were not let through, because no reader knows them or nobody judges them.
     #[serde(skip_serializing_if = "is_zero")]
     dropped_lines: usize,
@@ -288,6 +295,7 @@ fn event<'e>(
         would_verdict: would.map(|would| would.verdict),
         would_reason_code: would.map(|would| would.reason_code),
         policy_results: exchange.results(),
+        exceptions: exchange.uses().collect(),
         redactions: tally.redactions(),
         redaction_count: tally.redaction_count(),
         usage: Tokens {
@@ -306,6 +314,7 @@ fn event<'e>(
         coverage: Coverage {
             scanned_bytes: tally.scanned_bytes,
             skipped: &tally.skipped,
+            not_run: exchange.not_run().collect(),
             dropped_lines: tally.dropped_lines,
         },
         retention_days: engine.audit().map(|audit| audit.retention_days),

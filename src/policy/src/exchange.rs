@@ -5,6 +5,7 @@ mod inspect;
 mod named;
 mod neighbours;
 mod numbers;
+mod places;
 mod request;
 mod response;
 mod stream;
@@ -25,7 +26,9 @@ use crate::{
     limits::Lengths,
     memory::Memory,
     money::{self, Usd},
+    narrowing::{NotRun, Use},
     policies::prompt_injection::LogLevel,
+    policy::PolicyKind,
     splice::Patch,
     tally::{Finding, PolicyResult, Tally, Trace},
     verdict::{Phase, Verdict},
@@ -127,9 +130,41 @@ impl Exchange {
     /// Says when the exchange began, in microseconds since 1970.
     pub fn started(&mut self, at_us: u64) {
         self.started_us = at_us;
+        self.tally.scene.now_us = at_us;
         if let Some(shadow) = &mut self.shadow {
             shadow.started(at_us);
         }
+    }
+
+    /// Says which route the exchange takes and whose it is, before anything is judged.
+    pub fn asked_by(&mut self, route: Option<&str>, consumer: Option<&str>) {
+        self.tally.scene.route = route.map(str::to_owned);
+        self.tally.scene.consumer = consumer.map(str::to_owned);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.asked_by(route, consumer);
+        }
+    }
+
+    /// The exceptions that were used: of policies that act, and of those that only say what they would do.
+    pub fn uses(&self) -> impl Iterator<Item = &Use> {
+        let monitored = self.shadow.iter().flat_map(|shadow| shadow.tally.uses());
+        self.tally
+            .uses()
+            .iter()
+            .chain(monitored.filter(|use_| self.is_monitored(use_.policy)))
+    }
+
+    /// What was not judged for the scope of a policy.
+    pub fn not_run(&self) -> impl Iterator<Item = &NotRun> {
+        let monitored = self.shadow.iter().flat_map(|shadow| shadow.tally.not_run());
+        self.tally
+            .not_run()
+            .iter()
+            .chain(monitored.filter(|left| self.is_monitored(left.policy)))
+    }
+
+    fn is_monitored(&self, kind: PolicyKind) -> bool {
+        self.engine.config().controls.is_monitored(kind)
     }
 
     /// Keeps everything that is seen, for [`Self::findings`]. Costs memory for every finding.
@@ -216,10 +251,9 @@ impl Exchange {
 
     /// What the policies said, and what those would have done that only monitor.
     pub fn results(&self) -> Vec<PolicyResult> {
-        let controls = &self.engine.config().controls;
         let monitored = self.shadow.iter().flat_map(|shadow| {
             let results = shadow.tally.results().iter();
-            results.filter(|result| controls.is_monitored(result.kind))
+            results.filter(|result| self.is_monitored(result.kind))
         });
         let enforced = self.tally.results().iter().cloned();
         enforced

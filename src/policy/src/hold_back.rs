@@ -115,7 +115,7 @@ impl HoldBack {
         let Some(answers) = chain.answers(phase) else {
             return self.take(delta, false, chain, phase, tally, out);
         };
-        let (taken, is_harmful) = self.watch(delta, chain, answers);
+        let (taken, is_harmful) = self.watch(delta, chain, answers, tally);
         let judged = delta.get(..taken).unwrap_or_default();
         if answers.mode == StreamMode::Cut {
             self.take(judged, is_harmful, chain, phase, tally, out)?;
@@ -134,22 +134,28 @@ impl HoldBack {
     }
 
     /// Lets the answer be judged as far as `delta` goes, or to the end of the sentence that gives it away.
-    fn watch(&mut self, delta: &str, chain: &Chain, answers: &Answers) -> (usize, bool) {
+    fn watch(
+        &mut self,
+        delta: &str,
+        chain: &Chain,
+        answers: &Answers,
+        tally: &Tally,
+    ) -> (usize, bool) {
         let mut taken = 0;
         while let Some(rest) = delta.get(taken..).filter(|rest| !rest.is_empty()) {
             let (used, ended) = self.watch.push(rest, &answers.weights);
             taken += used;
-            if ended && self.is_harmful(chain) {
+            if ended && self.is_harmful(chain, tally) {
                 return (taken, true);
             }
         }
         (taken, false)
     }
 
-    fn is_harmful(&self, chain: &Chain) -> bool {
+    fn is_harmful(&self, chain: &Chain, tally: &Tally) -> bool {
         self.watch
             .opinion()
-            .is_some_and(|opinion| chain.stops_answer(opinion))
+            .is_some_and(|opinion| chain.stops_answer(opinion, &tally.scene))
     }
 
     /// Tells the tally what is thought of the answer so far.
@@ -160,11 +166,11 @@ impl HoldBack {
     }
 
     /// Judges the last sentence of an answer. Returns what waited for that and may leave.
-    fn last_sentence(&mut self, chain: &Chain, phase: Phase) -> String {
+    fn last_sentence(&mut self, chain: &Chain, phase: Phase, tally: &Tally) -> String {
         let ahead = std::mem::take(&mut self.ahead);
         if let Some(answers) = chain.answers(phase) {
             self.watch.finish(&answers.weights);
-            if self.is_harmful(chain) {
+            if self.is_harmful(chain, tally) {
                 return String::new();
             }
         }
@@ -208,7 +214,7 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        let ahead = self.last_sentence(chain, phase);
+        let ahead = self.last_sentence(chain, phase, tally);
         if !ahead.is_empty() {
             self.take(&ahead, false, chain, phase, tally, out)?;
         }
@@ -230,7 +236,7 @@ impl HoldBack {
         tally: &mut Tally,
         out: &mut String,
     ) -> Result<(), Stop> {
-        let ahead = self.last_sentence(chain, phase);
+        let ahead = self.last_sentence(chain, phase, tally);
         if !ahead.is_empty() || self.held() > 0 {
             self.take(&ahead, true, chain, phase, tally, out)?;
         }
@@ -261,6 +267,8 @@ impl HoldBack {
         }
         // What left before is out, and was judged when it left.
         let left = self.left;
+        let new = self.settled.max(left)..open;
+        chain.narrow_part(phase, &self.text, &new, false, tally);
         let marks = &mut tally.sightings.marks;
         marks.retain(|mark| mark.range.end > left);
         for mark in marks.iter_mut() {

@@ -78,6 +78,7 @@ fn size_of(entry: &Entry) -> usize {
         + spans * size_of::<Span>()
         + entry.patterns.capacity() * size_of::<PatternMatch>()
         + entry.phrases.capacity() * size_of::<PhraseMatch>()
+        + entry.excused.capacity() * size_of::<PatternMatch>()
         + entry.mentions.capacity() * size_of::<std::ops::Range<usize>>()
 }
 
@@ -109,17 +110,17 @@ impl Memory {
         self.young.bytes + self.old.bytes
     }
 
-    /// Fills `sightings` as [`Chain::scan_whole`] does.
+    /// Fills `sightings` as [`Chain::scan_whole`] does. True where the text was judged before.
     pub(crate) fn scan_whole(
         &mut self,
         chain: &Chain,
         phase: Phase,
         text: &str,
         sightings: &mut Sightings,
-    ) {
+    ) -> bool {
         if text.len() < LEAST || self.limit == 0 {
             chain.scan_whole(phase, text, sightings);
-            return;
+            return false;
         }
         let hash = self.hash(chain, phase, text);
         if let Some(known) = self.known(hash) {
@@ -128,7 +129,7 @@ impl Memory {
             sightings.steps = steps;
             sightings.steps.take(known.steps);
             self.use_.hits += 1;
-            return;
+            return true;
         }
         self.use_.misses += 1;
         let before = sightings.steps.left();
@@ -141,6 +142,7 @@ impl Memory {
             };
             self.keep(hash, Box::new(entry));
         }
+        false
     }
 
     fn hash(&self, chain: &Chain, phase: Phase, text: &str) -> u128 {

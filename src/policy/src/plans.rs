@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::{
-    access::{Access, KeyIndex, Plan, RequestHead},
+    access::{self, Access, KeyIndex, Plan, RequestHead},
     engine::Engine,
     error::ErrorReply,
     exchange::model_of,
@@ -103,6 +103,15 @@ impl Plans {
     /// `name` of a route.
     pub fn route_name(&self, route: usize) -> Option<&str> {
         Some(&self.access().routes.get(route)?.name)
+    }
+
+    /// What ends the page of the configuration: the exceptions that were never used, in place of its last brace.
+    pub fn unused_exceptions(&self, is_used: impl Fn(&str) -> bool) -> String {
+        let config = self.config();
+        let all = access::exceptions(&config.controls, &config.access);
+        let ids = all.iter().map(|(_, exception)| exception.id());
+        let unused: Vec<&str> = ids.filter(|id| !is_used(id)).collect();
+        format!(",\"unused_exceptions\":{}}}", json!(unused))
     }
 
     /// The models that a consumer may use, in OpenAI's list shape.

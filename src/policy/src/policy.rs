@@ -156,6 +156,28 @@ impl PolicyConfig {
         }
     }
 
+    /// The names of what it finds: entities and the users' patterns, and categories.
+    pub fn finds(&self) -> (Vec<String>, Vec<&'static str>) {
+        let Some(policy) = self.compile() else {
+            return (Vec::new(), Vec::new());
+        };
+        let entities = policy
+            .entities()
+            .iter()
+            .map(|entity| entity.name().to_owned());
+        let patterns = policy.patterns().into_iter();
+        let patterns = patterns.map(|pattern| pattern.name.clone());
+        let mut entities: Vec<String> = entities.chain(patterns).collect();
+        let groups = policy.phrases().iter().map(|group| group.name);
+        let model = policy.model().map(|_| "model");
+        let mut categories: Vec<&str> = groups.chain(model).collect();
+        entities.sort_unstable();
+        entities.dedup();
+        categories.sort_unstable();
+        categories.dedup();
+        (entities, categories)
+    }
+
     /// The runtime form of the policy; `None` for those that judge no text.
     pub(crate) fn compile(&self) -> Option<Box<dyn Policy>> {
         match self {
@@ -192,6 +214,10 @@ pub struct Sightings {
     pub is_trusted: bool,
     /// Whether more of the text is encoded than was decoded.
     pub is_cut: bool,
+    /// Phrases that exceptions let pass, by the places of those.
+    pub(crate) excused: Vec<PatternMatch>,
+    /// What those policies see that are not to act on all of it.
+    pub(crate) views: Vec<(PolicyKind, Self)>,
     /// What is left of the exchange's steps. Once they are spent, what was found is not all, and the exchange ends.
     pub steps: Steps,
 }
@@ -206,6 +232,37 @@ impl Sightings {
         self.mentions.clear();
         self.is_trusted = false;
         self.is_cut = false;
+        self.excused.clear();
+        self.views.clear();
+    }
+
+    /// What a policy sees of it.
+    pub(crate) fn of(&self, kind: PolicyKind) -> &Self {
+        let view = self.views.iter().find(|(known, _)| *known == kind);
+        view.map_or(self, |(_, view)| view)
+    }
+
+    /// What is seen without the findings that are not wanted.
+    pub(crate) fn without(
+        &self,
+        mut is_wanted: impl FnMut(Label, &Range<usize>) -> bool,
+        mut is_order: impl FnMut(&PhraseMatch) -> bool,
+    ) -> Self {
+        let mut values = self.values.clone();
+        values.retain(|value| is_wanted(value.label, &value.range));
+        let mut patterns = self.patterns.clone();
+        patterns.retain(|hit| is_wanted(Label::Pattern(hit.pattern), &hit.range));
+        let mut phrases = self.phrases.clone();
+        phrases.retain(|hit| is_order(hit));
+        Self {
+            values,
+            patterns,
+            phrases,
+            opinions: self.opinions.clone(),
+            is_trusted: self.is_trusted,
+            excused: self.excused.clone(),
+            ..Self::default()
+        }
     }
 
     /// Spends the steps where more was found than one text may hold.
@@ -256,24 +313,34 @@ impl Sightings {
 
     /// Forgets what starts at `open` or later, and returns the first position that is open now.
     pub(crate) fn settle(&mut self, redactor: &Redactor, open: usize) -> usize {
-        if self.values.is_empty() && self.patterns.is_empty() {
+        if self.values.is_empty() && self.patterns.is_empty() && self.excused.is_empty() {
             return open;
         }
-        self.marks.clone_from(&self.values);
-        let matches = self
-            .patterns
-            .iter()
-            .filter(|hit| redactor.replaces(hit.pattern))
-            .map(|hit| Span {
-                label: Label::Pattern(hit.pattern),
-                range: hit.range.clone(),
-            });
-        self.marks.extend(matches);
-        join_overlaps(&mut self.marks);
-        let open = hold_straddling(&mut self.marks, open);
+        self.mark(redactor, |_| true);
+        let open = if self.excused.is_empty() {
+            hold_straddling(&mut self.marks, open)
+        } else {
+            // What a phrase covers is decided together with it.
+            let phrases = self.excused.iter().map(span_of);
+            let mut spans: Vec<Span> = self.marks.iter().cloned().chain(phrases).collect();
+            join_overlaps(&mut spans);
+            let open = hold_straddling(&mut spans, open);
+            self.marks.retain(|mark| mark.range.end <= open);
+            open
+        };
         self.values.retain(|value| value.range.start < open);
         self.patterns.retain(|hit| hit.range.start < open);
+        self.excused.retain(|hit| hit.range.start < open);
         open
+    }
+
+    /// Notes what is replaced: what is found of it and wanted.
+    pub(crate) fn mark(&mut self, redactor: &Redactor, is_wanted: impl Fn(&Span) -> bool) {
+        let replaced = |hit: &&PatternMatch| redactor.replaces(hit.pattern);
+        let matches = self.patterns.iter().filter(replaced).map(span_of);
+        let found = self.values.iter().cloned().chain(matches);
+        self.marks = found.filter(is_wanted).collect();
+        join_overlaps(&mut self.marks);
     }
 
     /// Where the last of what was found in places ends.
@@ -281,7 +348,9 @@ impl Sightings {
         let marks = self.marks.iter().map(|mark| mark.range.end);
         let patterns = self.patterns.iter().map(|hit| hit.range.end);
         let phrases = self.phrases.iter().map(|hit| hit.range.end);
-        marks.chain(patterns).chain(phrases).max().unwrap_or(0)
+        let excused = self.excused.iter().map(|hit| hit.range.end);
+        let found = marks.chain(patterns).chain(phrases).chain(excused);
+        found.max().unwrap_or(0)
     }
 
     /// Takes over those of `opinions` that are stronger; `place` says where in the text they belong.
@@ -321,6 +390,13 @@ impl Sightings {
     /// What `model` says.
     pub(crate) fn opinion(&self, model: Model) -> Option<&Opinion> {
         self.opinions.as_ref()?.get(model as usize)
+    }
+}
+
+fn span_of(hit: &PatternMatch) -> Span {
+    Span {
+        label: Label::Pattern(hit.pattern),
+        range: hit.range.clone(),
     }
 }
 

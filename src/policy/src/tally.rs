@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     chain::{Chain, decisive},
     error::ErrorReply,
+    narrowing::{NotRun, Scene, Use},
     policies::quality_scorer::Report,
     policy::{PolicyKind, Sightings},
     quality::{Dimensions, assertions::AssertionResult},
@@ -187,6 +188,8 @@ pub struct Tally {
     /// Lines of event streams that were not let through.
     pub(crate) dropped_lines: usize,
     pub(crate) trace: Option<Trace>,
+    /// What decides on exceptions.
+    pub(crate) scene: Scene,
 }
 
 /// Something that could not be inspected.
@@ -242,6 +245,7 @@ fn starts(bytes: &[u8]) -> usize {
 impl Tally {
     /// Enters the policies that are about to run in `phase`, so that the event names those that found nothing.
     pub(crate) fn begin(&mut self, chain: &Chain, phase: Phase) {
+        self.scene.begin(chain.narrowing());
         let nothing = Sightings::default();
         let fresh = chain
             .judge(phase, &nothing)
@@ -341,9 +345,14 @@ impl Tally {
         if self.sightings.is_empty() {
             return None;
         }
-        self.sightings
-            .phrases
-            .retain(|hit| hit.range.start < settled.end);
+        let Sightings { phrases, views, .. } = &mut self.sightings;
+        for phrases in views
+            .iter_mut()
+            .map(|(_, view)| &mut view.phrases)
+            .chain([phrases])
+        {
+            phrases.retain(|hit| hit.range.start < settled.end);
+        }
         for (kind, judgement) in chain.judge(phase, &self.sightings) {
             if let Some(result) = self
                 .results
@@ -354,7 +363,7 @@ impl Tally {
                 if judgement.verdict.stops() {
                     let categories = chain
                         .policy(kind)
-                        .map(|policy| policy.categories(&self.sightings));
+                        .map(|policy| policy.categories(self.sightings.of(kind)));
                     result.categories.extend(categories.unwrap_or_default());
                     result.categories.sort_unstable();
                     result.categories.dedup();
@@ -366,7 +375,7 @@ impl Tally {
                 result.reason_code = (result.verdict != Verdict::Allow).then(|| kind.reason_code());
             }
         }
-        let (policy, judgement) = decisive(chain.judge(phase, &self.sightings))?;
+        let (policy, judgement) = decisive(phase, chain.judge(phase, &self.sightings))?;
         if judgement.verdict.stops() {
             let inside = self
                 .sightings
@@ -382,7 +391,7 @@ impl Tally {
                 at,
                 message: chain
                     .policy(policy)
-                    .and_then(|policy| policy.message(&self.sightings))
+                    .and_then(|policy| policy.message(self.sightings.of(policy.kind())))
                     .map(str::to_owned),
                 turn: self.turn,
             };
@@ -400,6 +409,7 @@ impl Tally {
             steps,
             ..Sightings::of_answer(opinion.clone())
         };
+        chain.narrow_part(Phase::Output, "", &(0..0), false, self);
         self.judge(chain, Phase::Output, 0..0, 0)
     }
 
@@ -481,7 +491,7 @@ impl Tally {
             .filter(|span| span.range.end <= end)
         {
             self.redaction_count += 1;
-            let owner = chain.owner(span.label);
+            let owner = chain.owner(span, &self.sightings);
             let mut results = self.results.iter_mut();
             if let Some(result) =
                 results.find(|known| Some(known.kind) == owner && known.phase == phase)
@@ -519,6 +529,16 @@ impl Tally {
     /// One entry per policy and phase that ran.
     pub fn results(&self) -> &[PolicyResult] {
         &self.results
+    }
+
+    /// The exceptions that were used.
+    pub fn uses(&self) -> &[Use] {
+        &self.scene.uses
+    }
+
+    /// What was not judged for the scope of a policy.
+    pub fn not_run(&self) -> &[NotRun] {
+        &self.scene.not_run
     }
 
     /// The first [`MAX_LISTED_REDACTIONS`] replaced values.

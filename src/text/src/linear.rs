@@ -22,6 +22,7 @@ mod groups;
 mod packed;
 mod run;
 mod units;
+mod weigh;
 mod words;
 
 use std::{borrow::Cow, cell::RefCell, ops::Range};
@@ -35,7 +36,12 @@ use self::{
     units::Borders,
     words::{MAX_WORD, WordReader},
 };
-pub use self::{run::Sum, units::UnitReader, words::shape};
+pub use self::{
+    run::Sum,
+    units::UnitReader,
+    weigh::{Weighed, heaviest},
+    words::shape,
+};
 
 /// Weights per model.
 pub const BUCKETS: usize = 1 << BUCKET_BITS;

@@ -5,8 +5,10 @@ use kt_policy::{Consumer, PolicyKind};
 use super::{names, unique};
 use crate::{
     diagnostic::{Code, Position, Report},
-    fields::{Fields, closest, join},
+    fields::{Fields, closest, join, wrong_type},
     policies,
+    targets::is_variable,
+    yaml::{Scalar, Value},
 };
 
 /// The consumers, and the chains that are theirs.
@@ -107,7 +109,7 @@ impl Consumers {
     ) {
         let id = fields.required_text("id", "name the consumer", report);
         let hint = "run `kt keys new --consumer ID` and put the hash here";
-        let key = fields.required_text("key_sha256", hint, report);
+        let key = key(&mut fields, hint, report);
         let group = fields.text("group", report);
         let own = rights(&mut fields, report);
         let (id_path, key_path) = (fields.path_of("id"), fields.path_of("key_sha256"));
@@ -138,11 +140,7 @@ impl Consumers {
                 "it stands in events",
             );
         }
-        if key.len() != 64
-            || !key
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        {
+        if !key.starts_with(ENV) && !is_sha256(&key) {
             let message = "this is no SHA-256 in 64 lower-case hexadecimal digits";
             report.error(Code::InvalidValue, &key_path, key_position, message, hint);
         }
@@ -162,12 +160,64 @@ impl Consumers {
         let of_group = of_group.and_then(|group| group.allowed_models.clone());
         self.list.push(Consumer {
             id: id.to_owned(),
-            key_sha256: key.to_owned(),
+            key_sha256: key,
             group: group.map(|(name, _)| name.to_owned()),
             allowed_models: own.allowed_models.or(of_group),
             class,
         });
     }
+}
+
+/// What stands in `key_sha256` before the name of a variable, until the variable is read.
+pub(crate) const ENV: &str = "env:";
+
+/// Whether these are 64 lower-case hexadecimal digits.
+pub(crate) fn is_sha256(hash: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    hash.len() == 64 && hash.bytes().all(is_digit)
+}
+
+/// `key_sha256`: a hash, or the variable that holds one.
+fn key(fields: &mut Fields<'_>, hint: &str, report: &mut Report) -> Option<(String, Position)> {
+    let node = fields.get("key_sha256");
+    let position = node.map_or(fields.position, |node| node.position);
+    if let Some(node) = node.filter(|node| matches!(node.value, Value::Mapping(_))) {
+        // The schema says by itself what may stand here.
+        let mut own = Report::default();
+        let reference = Fields::of(node, &fields.path_of("key_sha256"), &mut own);
+        let name = reference.and_then(|fields| variable(fields, &mut own));
+        report.add(own);
+        return Some((format!("{ENV}{}", name?), position));
+    }
+    match node.map(|node| &node.value) {
+        Some(Value::Scalar(Scalar::Text(key))) => return Some((key.clone(), position)),
+        Some(_) => wrong_type(node?, &fields.path_of("key_sha256"), "a string", report),
+        None => fields.missing("key_sha256", hint, report),
+    }
+    None
+}
+
+/// The name of the variable of `{env: NAME}`.
+fn variable(mut reference: Fields<'_>, report: &mut Report) -> Option<String> {
+    let name = reference.text("env", report);
+    if reference.get("env").is_none() {
+        let hint = "name the environment variable that holds the hash of the key";
+        reference.missing("env", hint, report);
+    }
+    if let Some((_, position)) = name.filter(|(name, _)| !is_variable(name)) {
+        let message = "`env` must be the name of an environment variable";
+        let hint = "use letters, digits and `_`; neither key nor hash stands there";
+        report.error(
+            Code::InvalidValue,
+            &reference.path_of("env"),
+            position,
+            message,
+            hint,
+        );
+    }
+    let unsupported = [("file", "use `env: NAME`, or write the hash itself")];
+    reference.finish(&unsupported, report);
+    name.map(|(name, _)| name.to_owned())
 }
 
 fn group_of<'g>(

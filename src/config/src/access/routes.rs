@@ -135,18 +135,16 @@ fn read_match(mut fields: Fields<'_>, report: &mut Report) -> Match {
     });
     let mut methods = Vec::new();
     for (method, path, position) in names(&mut fields, "methods", report).unwrap_or_default() {
-        if method == "POST" || method == "GET" {
-            methods.push(method);
-        } else {
-            let message = format!("`{method}` is served nowhere");
-            report.error(
-                Code::InvalidValue,
-                &path,
-                position,
-                message,
-                "write `POST` or `GET`",
-            );
-        }
+        let message = match method.as_str() {
+            "POST" => {
+                methods.push(method);
+                continue;
+            }
+            "GET" => "no route decides on a `GET`: lists and pages are the same on every route"
+                .to_owned(),
+            _ => format!("`{method}` is served nowhere"),
+        };
+        report.error(Code::InvalidValue, &path, position, message, "write `POST`");
     }
     let headers = headers(&mut fields, report);
     let model = fields

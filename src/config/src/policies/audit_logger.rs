@@ -21,6 +21,8 @@ pub(super) fn read(mut fields: Fields<'_>, report: &mut Report) -> Settings {
         ("hipaa_audit_controls", REMOVE),
         ("mode", stops_nothing),
         ("on_block", stops_nothing),
+        ("scope", stops_nothing),
+        ("exceptions", stops_nothing),
     ];
     fields.finish(&unsupported, report);
     settings

@@ -1,10 +1,11 @@
 //! What every policy of a chain may say beside its own settings.
 
-use kt_policy::{Control, Mode, OnBlock, PolicyKind};
+use kt_policy::{Control, Mode, OnBlock, PolicyKind, Scope};
 
+use super::{exceptions, patterns};
 use crate::{
-    diagnostic::{Code, Report},
-    fields::{Fields, wrong_type},
+    diagnostic::{Code, Position, Report},
+    fields::{Fields, join, wrong_type},
     yaml::{Node, Scalar, Value},
 };
 
@@ -13,6 +14,63 @@ const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::M
 
 /// Words of `on_block`.
 const ON_BLOCK: &[(&str, OnBlock)] = &[("error", OnBlock::Error), ("refusal", OnBlock::Refusal)];
+
+/// Roles of messages that all providers know.
+pub(super) const ROLES: [&str; 6] = [
+    "system",
+    "developer",
+    "user",
+    "assistant",
+    "tool",
+    "function",
+];
+
+/// Reads `scope`.
+pub(super) fn scope(fields: &mut Fields<'_>, report: &mut Report) -> Scope {
+    let Some(mut fields) = fields.mapping("scope", report) else {
+        return Scope::default();
+    };
+    let mut scope = Scope::default();
+    for (role, path, position) in listed(&mut fields, "roles", report) {
+        if !ROLES.contains(&role.as_str()) {
+            let message = format!("`{role}` is no role of a message");
+            let hint = format!("expected {}", join(ROLES.into_iter()));
+            report.error(Code::InvalidValue, &path, position, message, hint);
+        }
+        scope.roles.push(role);
+    }
+    for (field, path, position) in listed(&mut fields, "fields", report) {
+        exceptions::check_field(&field, &path, position, report);
+        scope.fields.push(field);
+    }
+    scope.newest_only = fields.boolean("newest_only", report).unwrap_or_default();
+    fields.finish(&[], report);
+    scope
+}
+
+/// A list of strings that is not empty where it is there: of nothing a policy would judge nothing.
+fn listed(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    report: &mut Report,
+) -> Vec<(String, String, Position)> {
+    let strings = patterns::strings(fields, key, report);
+    if fields
+        .get(key)
+        .is_some_and(|node| matches!(&node.value, Value::Sequence(items) if items.is_empty()))
+    {
+        let path = fields.path_of(key);
+        let position = fields.key_position(key);
+        let message = format!("`{path}` is empty: the policy would judge nothing");
+        let hint =
+            "list some, or remove the key for all; a route's `chain` runs without the policy";
+        report.error(Code::InvalidValue, &path, position, message, hint);
+    }
+    let owned = strings.into_iter();
+    owned
+        .map(|(text, path, position)| (text.to_owned(), path, position))
+        .collect()
+}
 
 /// Reads them from the settings of the policy.
 pub(super) fn read(kind: PolicyKind, fields: &mut Fields<'_>, report: &mut Report) -> Control {
@@ -24,6 +82,7 @@ pub(super) fn read(kind: PolicyKind, fields: &mut Fields<'_>, report: &mut Repor
     Control {
         mode: mode.unwrap_or_default(),
         on_block: on_block.unwrap_or_default(),
+        ..Control::default()
     }
 }
 

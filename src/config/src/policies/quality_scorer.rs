@@ -23,6 +23,14 @@ const UNSUPPORTED: &[Unsupported] = &[
     ("overall_min_score", "use `thresholds.min_aggregate`"),
     ("min_score", "use `thresholds.min_aggregate`"),
     ("on_fail", "use `failure_action.action`"),
+    (
+        "scope",
+        "remove it; whole answers are scored, not texts of requests",
+    ),
+    (
+        "exceptions",
+        "use `thresholds` and `assertions`; nothing is found that could be let pass",
+    ),
 ];
 
 /// Types of assertions that ask a model, by what their names begin with.

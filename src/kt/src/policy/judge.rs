@@ -7,13 +7,15 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::SystemTime,
 };
 
 use clap::Args;
 use kt_envoy_gen::{Options, policy_filter_config};
 use kt_policy::{
-    BodyStep, Endpoint, Engine, Exchange,
+    BodyStep, Endpoint, Engine, Exchange, Model,
     event::{Facts, Outcome},
+    heaviest,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -71,6 +73,16 @@ fn engine(file: &Path) -> Result<Arc<Engine>, Failure> {
         .map_err(|reason| Failure::problem(format!("error: {}: {reason}", file.display())))
 }
 
+/// An exchange of now that keeps what is seen.
+pub(super) fn begin(engine: &Arc<Engine>) -> Exchange {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now_us = now.map_or(0, |now| now.as_secs().saturating_mul(1_000_000));
+    let mut exchange = Exchange::begin(engine.clone());
+    exchange.started(now_us);
+    exchange.explain();
+    exchange
+}
+
 fn read(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
@@ -89,15 +101,15 @@ pub(crate) fn explain(arguments: &Explain) -> Result<ExitCode, Failure> {
     let engine = engine(&arguments.file)?;
     let text = read(&arguments.body)?;
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    let mut exchange = Exchange::begin(engine);
-    exchange.explain();
+    let mut exchange = begin(&engine);
     if body.get("choices").is_some() || body.get("output").is_some() || body.get("data").is_some() {
         exchange.response_body(text.as_bytes());
     } else {
         exchange.at(endpoint(&body));
         exchange.request_body(text.as_bytes());
     }
-    let judged = line(body.get("id").unwrap_or(&Value::Null), &exchange);
+    let mut judged = line(body.get("id").unwrap_or(&Value::Null), &exchange);
+    name_grams(&body, &mut judged);
     println!(
         "{}",
         if arguments.json {
@@ -107,6 +119,44 @@ pub(crate) fn explain(arguments: &Explain) -> Result<ExitCode, Failure> {
         }
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// So many n-grams are named of each window.
+const GRAMS: usize = 8;
+
+/// Says for each finding of a model which n-grams weighed most. A window of texts that were read as one, or of what a text says when it
+/// is decoded, is none of the member's text and stays without.
+fn name_grams(body: &Value, judged: &mut Value) {
+    let findings = judged.get_mut("findings").and_then(Value::as_array_mut);
+    for finding in findings.into_iter().flatten() {
+        let model = match finding.get("entity").and_then(Value::as_str) {
+            Some("injection_model") => Model::Injection,
+            Some("safety_model") => Model::Safety,
+            Some("answer_model") => Model::Answers,
+            _ => continue,
+        };
+        let place = |name| usize::try_from(finding.get(name)?.as_u64()?).ok();
+        let window = || {
+            let pointer = finding.get("field")?.as_str()?;
+            let pointer = pointer.replace('[', "/").replace(']', "").replace('.', "/");
+            let text = body.pointer(&format!("/{pointer}"))?.as_str()?;
+            let (start, end) = (place("start")?, place("end")?);
+            (end <= text.chars().count()).then(|| {
+                text.chars()
+                    .skip(start)
+                    .take(end - start)
+                    .collect::<String>()
+            })
+        };
+        let Some(window) = window() else { continue };
+        let grams: Vec<Value> = heaviest(model, &window, GRAMS)
+            .into_iter()
+            .map(|one| json!({"gram": one.gram, "weight": (f64::from(one.weight) * 1000.0).round() / 1000.0}))
+            .collect();
+        if let Some(members) = finding.as_object_mut() {
+            members.insert("ngrams".to_owned(), Value::from(grams));
+        }
+    }
 }
 
 fn endpoint(body: &Value) -> Endpoint {
@@ -181,8 +231,7 @@ fn judge(engine: &Arc<Engine>, transcript: &Transcript) -> (Value, Vec<String>) 
         .messages
         .clone()
         .unwrap_or_else(|| json!([{"role": "user", "content": text}]));
-    let mut exchange = Exchange::begin(engine.clone());
-    exchange.explain();
+    let mut exchange = begin(engine);
     let step = exchange.request_body(json!({"messages": messages}).to_string().as_bytes());
     if let (Some(response), false) = (&transcript.response, matches!(step, BodyStep::Reply(_))) {
         let message = json!({"role": "assistant", "content": response});
@@ -214,6 +263,16 @@ pub(super) fn line(id: &Value, exchange: &Exchange) -> Value {
         "policy_results": exchange.results(),
         "findings": exchange.findings(),
     });
+    if let Value::Object(members) = &mut line {
+        let (uses, not_run): (Vec<_>, Vec<_>) =
+            (exchange.uses().collect(), exchange.not_run().collect());
+        if !uses.is_empty() {
+            members.insert("exceptions".to_owned(), json!(uses));
+        }
+        if !not_run.is_empty() {
+            members.insert("not_run".to_owned(), json!(not_run));
+        }
+    }
     if let (Some(would), Value::Object(members)) = (exchange.would(), &mut line) {
         let outcome = Outcome::of(would, &Facts::default());
         members.insert("would_verdict".to_owned(), json!(outcome.verdict));
@@ -243,7 +302,7 @@ fn said(judged: &Value, verdict: &str, reason_code: &str) -> String {
     format!("{} {}", member(verdict), member(reason_code))
 }
 
-/// The explanation for a person. Findings are named by place, never quoted.
+/// The explanation for a person. Findings are named by place, and what a model thinks by its n-grams; nothing is quoted otherwise.
 fn prose(judged: &Value) -> String {
     let list = |name: &str| {
         judged
@@ -278,8 +337,17 @@ fn prose(judged: &Value) -> String {
             word(finding, "start"),
             word(finding, "end")
         );
+        let grams = finding.get("ngrams").and_then(Value::as_array);
+        let grams: Vec<String> = (grams.into_iter().flatten())
+            .map(|gram| format!("{} {}", word(gram, "gram"), word(gram, "weight")))
+            .collect();
+        let heaviest = if grams.is_empty() {
+            String::new()
+        } else {
+            format!("; heaviest: {}", grams.join(", "))
+        };
         format!(
-            "  {} in {place}, score {}",
+            "  {} in {place}, score {}{heaviest}",
             word(finding, "entity"),
             word(finding, "score")
         )

@@ -12,11 +12,11 @@ use std::{
 use clap::Args;
 use kt_config::{Expected, TestCase};
 use kt_envoy_gen::{Options, policy_filter_config};
-use kt_policy::{BodyStep, Engine, Exchange, PolicyKind, Verdict};
+use kt_policy::{BodyStep, Engine, PolicyKind, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::judge::line;
+use super::judge::{begin, line};
 use crate::{Failure, PROBLEM, gateway::load};
 
 /// Arguments of `kt policy test`.
@@ -189,8 +189,7 @@ fn fixture(file: &Path) -> Result<Vec<TestCase>, Failure> {
 
 /// Judges one case as the gateway would: the answer only if the request may go on.
 fn run(engine: &Arc<Engine>, case: &TestCase) -> Outcome {
-    let mut exchange = Exchange::begin(engine.clone());
-    exchange.explain();
+    let mut exchange = begin(engine);
     let step = exchange.request_body(case.request.to_string().as_bytes());
     if let (Some(response), false) = (&case.response, matches!(step, BodyStep::Reply(_))) {
         exchange.response_body(answer(response).to_string().as_bytes());

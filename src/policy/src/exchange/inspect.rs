@@ -5,10 +5,12 @@ use std::{borrow::Cow, ops::Range};
 use super::{
     binary, named,
     neighbours::{self, Group, Joined, Neighbours, Unit},
-    numbers, unread,
+    numbers,
+    places::{self, Turns},
+    unread,
 };
 use crate::{
-    chain::Chain,
+    chain::{Chain, Whereabouts},
     engine::Engine,
     error::ErrorReply,
     filter_config::FailMode,
@@ -44,6 +46,7 @@ pub(super) struct Inspector<'b, 'e> {
     items: unread::Items,
     neighbours: Neighbours,
     memory: Option<&'e mut Memory>,
+    turns: Turns,
 }
 
 /// What stands in the place of a message of the history that would have ended the exchange.
@@ -70,6 +73,11 @@ impl<'b, 'e> Inspector<'b, 'e> {
             items: unread::Items::default(),
             neighbours: Neighbours::default(),
             memory: None,
+            turns: if phase == Phase::Input && engine.chain().narrowing().needs_turns() {
+                Turns::of(body)
+            } else {
+                Turns::default()
+            },
         }
     }
 
@@ -113,6 +121,9 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.newest_turn = self.tally.turn.max(self.newest_turn);
         if let Some(trace) = &mut self.tally.trace {
             trace.field = written(path);
+        }
+        if !self.chain.narrowing().is_empty() {
+            self.tally.scene.place = places::of(path, self.phase, &self.turns);
         }
         match node.kind {
             Kind::String { escaped } => {
@@ -186,6 +197,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
                     raw,
                     escaped,
                     part_of: None,
+                    place: self.tally.scene.place.clone(),
                 },
                 is_blank,
             );
@@ -201,6 +213,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         self.tally
             .sightings
             .retain(|value| edits.overlapping(&subject.in_body(body, value)).is_none());
+        self.narrow_again(&subject.text);
         if self.tally.sightings.marks.is_empty() {
             return;
         }
@@ -319,6 +332,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
             && self.end.is_none()
             && self.scan_named(path, &text)
         {
+            self.narrow_again(&text);
             self.judge_again(&text);
         }
         if self.end.is_none() && !self.tally.sightings.marks.is_empty() {
@@ -346,10 +360,43 @@ impl<'b, 'e> Inspector<'b, 'e> {
 
     fn scan_whole(&mut self, text: &str) {
         let sightings = &mut self.tally.sightings;
-        match &mut self.memory {
-            Some(memory) => memory.scan_whole(self.chain, self.phase, text, sightings),
-            None => self.chain.scan_whole(self.phase, text, sightings),
+        let is_known = if let Some(memory) = &mut self.memory {
+            memory.scan_whole(self.chain, self.phase, text, sightings)
+        } else {
+            self.chain.scan_whole(self.phase, text, sightings);
+            false
+        };
+        self.tally.scene.place.is_known = is_known;
+    }
+
+    /// Applies exceptions and scopes to what was seen in a text that was judged before.
+    fn narrow_again(&mut self, text: &str) {
+        let chain = self.chain;
+        chain.narrow_part(self.phase, text, &(0..0), false, self.tally);
+    }
+
+    /// The same for texts that are read as one.
+    fn narrow_joined(&mut self, group: &Group, joined: &Joined) {
+        if self.chain.narrowing().is_empty() {
+            return;
         }
+        let units = joined
+            .pieces
+            .iter()
+            .map(|piece| group.units.get(piece.unit));
+        let places: Vec<_> = units.flatten().map(|unit| unit.place.clone()).collect();
+        let whereabouts = Whereabouts {
+            places: &places,
+            touched: &|range| joined.touched(range),
+            part: &|at| {
+                let piece = joined.pieces.get(at);
+                piece.map_or(0..0, |piece| piece.at.clone())
+            },
+            is_new: &|range| joined.touched(range).len() > 1,
+            is_whole: false,
+        };
+        let chain = self.chain;
+        chain.narrow_at(self.phase, &joined.text, &whereabouts, self.tally);
     }
 
     fn judge(&mut self, text: &str) {
@@ -357,6 +404,8 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.is_over() {
             return;
         }
+        let chain = self.chain;
+        chain.narrow(self.phase, text, self.tally);
         let stop = self.tally.judge(self.chain, self.phase, 0..text.len(), 0);
         self.tally.trace(self.chain, text);
         self.stop(stop.as_ref());
@@ -404,6 +453,7 @@ impl<'b, 'e> Inspector<'b, 'e> {
         if self.is_over() {
             return;
         }
+        self.narrow_joined(group, joined);
         let sightings = &mut self.tally.sightings;
         sightings.retain(|range| joined.needs_neighbours(range));
         let marks = std::mem::take(&mut sightings.marks);

@@ -8,7 +8,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use crate::json::{self, Step};
+use crate::{
+    json::{self, Step},
+    narrowing::Place,
+};
 
 /// How far from its end a text is read again: as far as a phrase or a user's expression reaches.
 pub(super) const REACH: usize = 1024;
@@ -23,6 +26,8 @@ pub(super) struct Unit {
     pub(super) escaped: bool,
     /// What it is a part of, if its characters follow directly on those of the part before.
     pub(super) part_of: Option<u64>,
+    /// Where it stands, for exceptions and scopes.
+    pub(super) place: Place,
 }
 
 /// Texts that are read as one.
@@ -332,6 +337,7 @@ mod tests {
                     raw: node.range.clone(),
                     escaped,
                     part_of: None,
+                    place: Place::default(),
                 };
                 neighbours.note(path, &decoded(body, &unit));
                 let is_blank = decoded(body, &unit).trim().is_empty();

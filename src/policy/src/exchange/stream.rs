@@ -20,10 +20,12 @@ mod write;
 use std::ops::Range;
 
 use channels::Channels;
+pub(super) use chunk::Key;
 use chunk::{Chunk, Ending};
 use joined::{Joined, Left};
 use json_end::JsonEnd;
 use kt_routing::Failure;
+pub(super) use members::Member;
 
 use super::{
     StreamStep, Usage,

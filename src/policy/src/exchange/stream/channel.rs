@@ -2,7 +2,9 @@
 
 use crate::{
     chain::Chain,
+    exchange::places,
     hold_back::HoldBack,
+    narrowing::Place as Spot,
     quality::{answers::Answer, loops::LoopGuard},
     tally::{Stop, Tally},
     verdict::Phase,
@@ -39,9 +41,18 @@ pub(super) struct Channel {
     /// What was said so far, where its quality is judged.
     pub(super) answer: Option<Answer>,
     loops: LoopGuard,
+    /// Where it stands, for exceptions.
+    spot: Spot,
 }
 
 impl Channel {
+    /// Says that this text is judged next.
+    pub(super) fn announce(&self, chain: &Chain, tally: &mut Tally) {
+        if !chain.narrowing().is_empty() {
+            tally.scene.place.clone_from(&self.spot);
+        }
+    }
+
     /// Whether it was said to end.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
@@ -61,6 +72,7 @@ impl Channel {
             patience: 0,
             answer: (judges_quality && key.is_answer()).then(Answer::default),
             loops: LoopGuard::default(),
+            spot: places::of_stream(&key, place.member()),
             key,
             place,
         }

@@ -65,13 +65,13 @@ impl Channels {
         self.footprint + self.ends.footprint()
     }
 
-    /// What a last chunk of our own begins with, and the choices that it ends.
+    /// What a last chunk of our own begins with, and the choices that it ends: the first one where none has said anything.
     pub(super) fn begun(&self) -> Begun {
         let open = self.channels.iter().filter(|channel| !channel.has_ended());
         let mut choices: Vec<u32> = open.filter_map(|channel| channel.key.choice()).collect();
         choices.sort_unstable();
         choices.dedup();
-        if choices.is_empty() {
+        if self.channels.is_empty() {
             choices.push(0);
         }
         Begun {
@@ -161,6 +161,7 @@ impl Channels {
             .complete(&text, &piece.node.range, covered)
             .map_err(|_| unreadable())?;
         let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
+        channel.announce(chain, tally);
         let judged = match whole {
             Some(whole) => {
                 channel.push(&format!("{whole}{text}"), chain, tally, &mut piece.released)
@@ -458,6 +459,7 @@ impl Channels {
         };
         let mut tail = String::new();
         let (chain, tally) = (pass.engine.chain(), &mut *pass.tally);
+        channel.announce(chain, tally);
         let judged = match leave {
             Leave::Wait => Ok(()),
             Leave::Pause => channel.pause(chain, tally, &mut tail),

@@ -18,7 +18,7 @@ const MAX_REPEATED: usize = 256;
 
 /// Which text a string continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(in crate::exchange) enum Key {
     /// A text of a choice.
     Choice {
         /// `index` of the choice.

@@ -10,6 +10,7 @@ use crate::{
     chain::{Chain, decisive},
     error::ErrorReply,
     json::{Node, Step},
+    narrowing::Place,
     tally::Tally,
     verdict::Phase,
 };
@@ -187,8 +188,13 @@ fn spans(tail: &str, next: &str, chain: &Chain, tally: &mut Tally) -> Result<(),
     if sightings.is_empty() {
         return Ok(());
     }
+    // Nobody can say which member a reader would make of it.
+    tally.scene.place = Place::default();
+    chain.narrow_part(Phase::Output, &text, &(0..seam), false, tally);
+    let sightings = &mut tally.sightings;
+    sightings.marks.clear();
     // What policies would have replaced had it come in one piece.
-    let verdict = decisive(chain.judge(Phase::Output, sightings));
+    let verdict = decisive(Phase::Output, chain.judge(Phase::Output, sightings));
     let scanned = tally.scanned_bytes;
     let stop = tally.judge(chain, Phase::Output, 0..seam, 0);
     tally.scanned_bytes = scanned;

@@ -7,7 +7,7 @@ use crate::json::Step;
 
 /// What is appended to what: pieces of one choice with the same `Text` continue each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(in crate::exchange) enum Text {
     /// The answer of a text completion.
     Completion,
     /// The answer, as a string or in parts.
@@ -49,8 +49,8 @@ impl Text {
 
 /// One line of the table: the names that lead to a text inside its choice, where `*` is an element of an array.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) path: &'static [&'static str],
+pub(in crate::exchange) struct Member {
+    pub(in crate::exchange) path: &'static [&'static str],
     pub(super) text: Text,
 }
 

@@ -30,6 +30,14 @@ pub(super) struct OwnElement {
 }
 
 impl OwnPlace {
+    /// The line of the table that the text is of.
+    pub(super) fn member(&self) -> Option<&'static Member> {
+        match self {
+            Self::Choice { member, .. } => Some(member),
+            Self::Item { .. } => None,
+        }
+    }
+
     pub(super) fn of(place: &Place<'_>) -> Self {
         match place {
             Place::Choice {
