@@ -133,25 +133,29 @@ fn available(gateway: Gateway) -> Result<Gateway, Failure> {
     let variable = |name: &str| env::var(name).ok();
     let mut gateway = gateway.with_keys(variable).map_err(Failure::problem)?;
     gateway.set_aside(|target| target.key.as_ref().is_none_or(has_key));
-    let mut remedies: Vec<String> = Vec::new();
+    // Where a key could be put, by what is to be done there.
+    let mut places = [("export", Vec::new()), ("write", Vec::new())];
     for target in &gateway.without_key {
         let Some(key) = &target.key else { continue };
-        let (missing, remedy) = match key {
-            KeySource::Env(name) => (format!("{name} is not set"), format!("export {name}")),
-            KeySource::File(path) => (
-                format!("there is no key in {path}"),
-                format!("write {path}"),
-            ),
+        let (missing, place, todo) = match key {
+            KeySource::Env(name) => (format!("{name} is not set"), name, 0),
+            KeySource::File(path) => (format!("there is no key in {path}"), path, 1),
         };
         eprintln!("warning: target `{}` is unavailable: {missing}", target.id);
-        if !remedies.contains(&remedy) {
-            remedies.push(remedy);
+        if let Some((_, places)) = places.get_mut(todo)
+            && !places.contains(&place.as_str())
+        {
+            places.push(place);
         }
     }
     if gateway.targets.is_empty() {
+        let told = places.iter().filter(|(_, places)| !places.is_empty());
+        let remedies: Vec<String> = told
+            .map(|(verb, places)| format!("{verb} {}", places.join(" or ")))
+            .collect();
         let message = format!(
             "error: no target is available\nhint: {} with the key of its provider",
-            remedies.join(" or ")
+            remedies.join(", or ")
         );
         return Err(Failure::problem(message));
     }
