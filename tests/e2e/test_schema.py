@@ -18,7 +18,21 @@ NO_FILE = {"not-yaml": False, "duplicate-keys": False, "testing": True}
 STRUCTURAL = {"E001", "E002", "E006", "E007", "E010", "E011"}
 # What no schema of a reasonable size says: names that are read in any case, keys that another key makes needless, settings that a route lays over
 # those of `policy`.
-BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$|^routes\[\d+\]\.policy\.|^budgets\[\d+\]\.tokens$|\.secret_key_ref\.env$")
+BEYOND = re.compile(r"\.entities\[|\.categories\[|\.custom_markers\.|\.assertions\[\d+\]\.(type|value|config)|\.trusted_system_prompts|\.(model|base_url)$|^routes\[\d+\]\.policy\.|^budgets\[\d+\]\.tokens$|\.secret_key_ref\.env$|\.exceptions\[\d+\]$|\.key_sha256\.(env|file)$")
+
+
+class Core(yaml.SafeLoader):
+    """YAML 1.2, which knows no dates: they are strings, as for the gateway and for editors."""
+
+
+Core.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load(file):
+    return yaml.load(file.read_text(), Core)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +60,7 @@ def places(error):
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_shipped_file_is_valid(validator, file):
-    validator.validate(yaml.safe_load(file.read_text()))
+    validator.validate(load(file))
 
 
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.parent.name)
@@ -54,7 +68,7 @@ def test_the_schema_and_lint_agree(validator, file):
     if file.parent.name in NO_FILE:
         assert lint(file)["valid"] == NO_FILE[file.parent.name]
         return
-    document = yaml.safe_load(file.read_text())
+    document = load(file)
     found = set().union(*(places(error) for error in validator.iter_errors(document)))
     result = lint(file)
     if result["valid"]:
@@ -101,7 +115,7 @@ def test_every_key_has_what_an_editor_shows(validator):
     ],
 )
 def test_wrong_values_are_refused_by_both(validator, tmp_path, change):
-    document = yaml.safe_load((ROOT / "policy-configs/minimal.yaml").read_text())
+    document = load(ROOT / "policy-configs/minimal.yaml")
     change(document)
     file = tmp_path / "policy-config.yaml"
     file.write_text(yaml.safe_dump(document))
