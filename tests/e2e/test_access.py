@@ -109,6 +109,38 @@ def test_a_key_decides(doors):
     assert not any(key in seen or sha(key) in seen for key in KEYS.values())
 
 
+LIMITED = f"""
+consumer_groups:
+  - name: few
+    rate_limits: {{requests_per_minute: 3}}
+consumers:
+  - {{id: first, key_sha256: {sha("kt-first")}, group: few}}
+  - {{id: second, key_sha256: {sha("kt-second")}, group: few}}
+  - {{id: tokens, key_sha256: {sha("kt-tokens")}, group: few, rate_limits: {{tokens_per_day: 5000}}}}
+  - {{id: free, key_sha256: {sha("kt-free")}}}
+"""
+
+
+def test_limits_of_consumers_are_each_ones_own(provider, gateway):
+    back = provider()
+    front = gateway(policy_config(target("a", back.url)) + LIMITED)
+
+    def passed(key, times=8, **members):
+        answers = [ask(front, key, **members) for _ in range(times)]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert all((answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limited") and "retry-after" in answer.headers for answer in refused)
+        return times - len(refused)
+
+    # Two windows at most.
+    assert passed("kt-first") in range(3, 7)
+    assert passed("kt-second") in range(3, 7)
+    assert passed("kt-free") == 8
+    # Of its own, in place of the group's: eight small ones pass, one that may become large does not.
+    assert passed("kt-tokens", max_tokens=10) == 8
+    assert passed("kt-tokens", 1, max_tokens=4990) == 0
+    assert {event["consumer_id"] for event in front.events(25)} == {"first", "second", "tokens", "free"}
+
+
 def test_routes_choose_chain_and_targets(doors):
     front, a, b = doors
     assert ask(front, "free", ATTACK, "/open/v1/chat/completions").status_code == 200

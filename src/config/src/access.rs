@@ -4,7 +4,7 @@ pub(crate) mod consumers;
 mod models;
 mod routes;
 
-use kt_policy::{Access, ChainConfig, OnBlock, PolicyKind, Way};
+use kt_policy::{Access, ChainConfig, OnBlock, PolicyKind, Way, limits::Limit};
 
 use crate::{
     diagnostic::{Code, Position, Report},
@@ -44,6 +44,11 @@ impl Sections<'_> {
             .flatten()
             .copied()
             .collect()
+    }
+
+    /// `rate_limits` of consumers and groups.
+    pub(crate) fn limits(&self) -> Vec<Limit> {
+        self.consumers.limits()
     }
 
     /// Resolves names. `policy` holds the settings of all policies, `default` is the file's own chain. A disabled pack has no

@@ -23,13 +23,19 @@ const ANSWER_TOKENS: u32 = 4096;
 /// What Envoy takes of a body.
 const MAX_BYTES: u32 = 8 << 20;
 
-/// Reads all of them. The lengths of exchanges are not known here, so `hold_seconds` is not set.
-pub(crate) fn limits(root: &mut Fields<'_>, report: &mut Report) -> (Limits, Sizes) {
+/// Reads all of them; those of consumers were read with the consumers. The lengths of exchanges are not known here, so `hold_seconds` is
+/// not set.
+pub(crate) fn limits(
+    root: &mut Fields<'_>,
+    of_consumers: Vec<Limit>,
+    report: &mut Report,
+) -> (Limits, Sizes) {
     let mut read = Limits::default();
     read.limits.extend(global(root, report));
     read.limits.extend(ip(root, report));
     read.limits.extend(user(root, report));
     read.limits.extend(tokens(root, report));
+    read.limits.extend(of_consumers);
     budgets(root, &mut read, report);
     if read.answer_tokens == 0 && read.counts_tokens() {
         read.answer_tokens = ANSWER_TOKENS.into();

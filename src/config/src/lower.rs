@@ -61,7 +61,7 @@ pub(crate) fn lower(root: &Node, report: &mut Report) -> Option<Gateway> {
     let sections = access::sections(&mut fields, report);
     let chain = policies::chain(&mut fields, &sections.kinds(), report);
     let providers = providers::providers(&mut fields, report);
-    let (limits, sizes) = limits::limits(&mut fields, report);
+    let (limits, sizes) = limits::limits(&mut fields, sections.limits(), report);
     if let Some((.., targets)) = &providers {
         limits::check_prices(&limits, targets, &fields, report);
     }

@@ -33,8 +33,10 @@ impl Claims {
     /// Counts the request where requests are limited.
     pub(crate) fn count(&mut self, limits: &Limits, caller: &Caller<'_>) -> Result<(), ErrorReply> {
         for limit in &limits.limits {
-            if limit.unit == Unit::Requests {
-                self.ask(limit, caller.account(&limit.scope), 1, 0)?;
+            if limit.unit == Unit::Requests
+                && let Some(account) = caller.account(&limit.scope)
+            {
+                self.ask(limit, account, 1, 0)?;
             }
         }
         Ok(())
@@ -52,7 +54,9 @@ impl Claims {
             if limit.unit == Unit::Requests {
                 continue;
             }
-            let account = caller.account(&limit.scope);
+            let Some(account) = caller.account(&limit.scope) else {
+                continue;
+            };
             let asked = self.ask(limit, account, most.in_unit(limit.unit), expires_us);
             if asked.is_err() {
                 self.settle(limits, |_| Some(0));
@@ -141,13 +145,18 @@ pub(crate) struct Caller<'c> {
     pub(crate) ids: &'c CallerIds,
     /// Whose key the request has, where there are consumers.
     pub(crate) consumer: Option<&'c str>,
+    /// The class of its limits.
+    pub(crate) limited: usize,
 }
 
 impl Caller<'_> {
-    /// The account of the caller under a scope. Callers that do not say who they are share one.
-    fn account(&self, scope: &Scope) -> u64 {
+    /// The account of the caller under a scope; none where the scope is not the caller's. Callers that do not say who they are
+    /// share one.
+    fn account(&self, scope: &Scope) -> Option<u64> {
         let name = match scope {
-            Scope::Global => return 0,
+            Scope::Global => return Some(0),
+            Scope::Consumer { class } if *class != self.limited => return None,
+            Scope::Consumer { .. } => self.consumer.map(str::to_owned),
             Scope::Ip { depth } => self.address(*depth),
             Scope::User { headers } => headers.iter().find_map(|name| self.head.get(name)),
             Scope::Key => match self.consumer {
@@ -155,7 +164,7 @@ impl Caller<'_> {
                 None => self.head.get("authorization"),
             },
         };
-        self.ids.number(name.as_deref().unwrap_or(NOBODY))
+        Some(self.ids.number(name.as_deref().unwrap_or(NOBODY)))
     }
 
     /// The address that sent the request, or the one that the outermost of `depth` trusted proxies saw.

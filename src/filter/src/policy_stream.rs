@@ -191,6 +191,7 @@ impl PolicyStream {
             head: &self.head,
             ids: &self.ids,
             consumer: self.facts.consumer_id.as_deref(),
+            limited: self.plans.limited(self.caller),
         };
         self.claims.count(limits, &caller)
     }
@@ -205,6 +206,7 @@ impl PolicyStream {
             head: &self.head,
             ids: &self.ids,
             consumer: self.facts.consumer_id.as_deref(),
+            limited: self.plans.limited(self.caller),
         };
         let most = Most::of(&self.exchange, len);
         self.claims.hold(limits, &caller, &most)

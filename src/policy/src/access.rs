@@ -103,6 +103,9 @@ pub struct Consumer {
     /// See [`Way::chains`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub class: usize,
+    /// Which of the limits for consumers are its own ([`crate::limits::Scope::Consumer`]); 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub limited: usize,
 }
 
 /// One of `model_groups`.

@@ -47,6 +47,11 @@ pub enum Scope {
     },
     /// Those with the same `Authorization`.
     Key,
+    /// Those of each consumer of one class: consumers of a class have the same limits, and accounts of their own.
+    Consumer {
+        /// As in [`crate::Consumer::limited`].
+        class: usize,
+    },
 }
 
 /// One limit.

@@ -100,6 +100,12 @@ impl Plans {
         Some(&self.access().consumers.get(caller)?.id)
     }
 
+    /// The class of a consumer's limits, 0 where it has none.
+    pub fn limited(&self, caller: Option<usize>) -> usize {
+        let consumer = caller.and_then(|caller| self.access().consumers.get(caller));
+        consumer.map_or(0, |consumer| consumer.limited)
+    }
+
     /// `name` of a route.
     pub fn route_name(&self, route: usize) -> Option<&str> {
         Some(&self.access().routes.get(route)?.name)

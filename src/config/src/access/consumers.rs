@@ -1,6 +1,9 @@
 //! `consumers` and `consumer_groups`.
 
-use kt_policy::{Consumer, PolicyKind};
+use kt_policy::{
+    Consumer, PolicyKind,
+    limits::{Limit, Scope, Unit},
+};
 
 use super::{names, unique};
 use crate::{
@@ -17,6 +20,8 @@ pub(super) struct Consumers {
     pub(super) list: Vec<Consumer>,
     /// The chain of class 1, and so on.
     pub(super) chains: Vec<Vec<PolicyKind>>,
+    /// The limits of class 1, and so on.
+    limits: Vec<RateLimits>,
 }
 
 /// What consumer and group may both say.
@@ -24,10 +29,19 @@ pub(super) struct Consumers {
 struct Rights {
     allowed_models: Option<Vec<String>>,
     chain: Option<Vec<PolicyKind>>,
+    limits: Option<RateLimits>,
 }
 
-/// Lists of limits are read where limits are.
-const LIMITS: &str = "remove it; nothing would enforce it";
+/// `rate_limits`: each consumer has as much for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RateLimits {
+    requests_per_minute: Option<u32>,
+    tokens_per_minute: Option<u32>,
+    tokens_per_day: Option<u32>,
+}
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 86_400;
 
 pub(super) fn read(root: &mut Fields<'_>, report: &mut Report) -> Consumers {
     let groups = groups(root, report);
@@ -69,7 +83,7 @@ fn groups(root: &mut Fields<'_>, report: &mut Report) -> Vec<(String, Rights)> {
         let name = fields.required_text("name", "name the group", report);
         let rights = rights(&mut fields, report);
         let path = fields.path_of("name");
-        fields.finish(&[("rate_limits", LIMITS)], report);
+        fields.finish(&[], report);
         if let Some((name, position)) = name {
             let mut seen: Vec<&str> = groups.iter().map(|(name, _)| name.as_str()).collect();
             unique(&mut seen, name, &path, position, report);
@@ -96,10 +110,58 @@ fn rights(fields: &mut Fields<'_>, report: &mut Report) -> Rights {
     Rights {
         allowed_models: allowed.map(|names| names.into_iter().map(|(name, ..)| name).collect()),
         chain: policies::kinds_at(fields, "chain", report),
+        limits: rate_limits(fields, report),
+    }
+}
+
+fn rate_limits(fields: &mut Fields<'_>, report: &mut Report) -> Option<RateLimits> {
+    let mut fields = fields.mapping("rate_limits", report)?;
+    let mut most = |key| fields.integer(key, 1..=u32::MAX, report);
+    let limits = RateLimits {
+        requests_per_minute: most("requests_per_minute"),
+        tokens_per_minute: most("tokens_per_minute"),
+        tokens_per_day: most("tokens_per_day"),
+    };
+    fields.finish(&[], report);
+    Some(limits)
+}
+
+impl RateLimits {
+    /// Accounts are named by what is counted and how long, so that a changed number keeps what was counted.
+    fn limits(self, class: usize) -> impl Iterator<Item = Limit> {
+        let all = [
+            (self.requests_per_minute, Unit::Requests, MINUTE),
+            (self.tokens_per_minute, Unit::Tokens, MINUTE),
+            (self.tokens_per_day, Unit::Tokens, DAY),
+        ];
+        all.into_iter()
+            .filter_map(move |(max, unit, window_seconds)| {
+                let name = if unit == Unit::Requests {
+                    "requests"
+                } else {
+                    "tokens"
+                };
+                Some(Limit {
+                    id: format!("consumer.{name}.{window_seconds}"),
+                    scope: Scope::Consumer { class },
+                    unit,
+                    max: max?.into(),
+                    window_seconds,
+                    is_budget: false,
+                })
+            })
     }
 }
 
 impl Consumers {
+    /// The limits of all classes.
+    pub(super) fn limits(&self) -> Vec<Limit> {
+        let classes = self.limits.iter().zip(1..);
+        classes
+            .flat_map(|(limits, class)| limits.limits(class))
+            .collect()
+    }
+
     fn add(
         &mut self,
         mut fields: Fields<'_>,
@@ -115,13 +177,10 @@ impl Consumers {
         let (id_path, key_path) = (fields.path_of("id"), fields.path_of("key_sha256"));
         let group_path = fields.path.clone();
         fields.finish(
-            &[
-                ("rate_limits", LIMITS),
-                (
-                    "key",
-                    "never write keys here; write their hash to `key_sha256`",
-                ),
-            ],
+            &[(
+                "key",
+                "never write keys here; write their hash to `key_sha256`",
+            )],
             report,
         );
         let of_group = group
@@ -157,6 +216,8 @@ impl Consumers {
         let class = chain.map_or(0, |chain| {
             1 + super::place_of(&mut self.chains, chain.clone())
         });
+        let limits = own.limits.or(of_group.and_then(|group| group.limits));
+        let limited = limits.map_or(0, |limits| 1 + super::place_of(&mut self.limits, limits));
         let of_group = of_group.and_then(|group| group.allowed_models.clone());
         self.list.push(Consumer {
             id: id.to_owned(),
@@ -164,6 +225,7 @@ impl Consumers {
             group: group.map(|(name, _)| name.to_owned()),
             allowed_models: own.allowed_models.or(of_group),
             class,
+            limited,
         });
     }
 }
